@@ -1,0 +1,1 @@
+"""The conversation: the LLM, its decisions and the faces that show them."""

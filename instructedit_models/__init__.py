@@ -1,0 +1,1 @@
+"""The models, usable without any agent."""

@@ -1,0 +1,1 @@
+"""A picture world and the small models that were trained on it."""

@@ -1,0 +1,1 @@
+"""Text as data: system prompt, task template, examples, tool descriptions."""
