@@ -47,6 +47,8 @@ _PLANNED = (
 _IRREGULAR = {"box": "boxes", "bus": "buses", "fish": "fish", "leaf": "leaves"}
 _PLURAL_PARTS = ("windows", "wheels", "petals", "ears", "candles")
 
+_QUESTION_WORDS = "arts describe except see you can but only they them".split()
+
 _FUNCTION_WORDS = (
     "a an the of on in at with and or is are there this that it its no not any one two three four "
     "how many what which where who colour color material kind size medium background picture image "
@@ -88,7 +90,30 @@ VOCABULARY: tuple[str, ...] = tuple(
             *_PLANNED,
             *map(plural, ("truck", "bird", "chair", "lamp", "hat", "cake")),
             *_FUNCTION_WORDS,
+            *_QUESTION_WORDS,
         ]
     )
 )
 """Every word a miniature tokenizer knows, lower case, in a fixed order (append only)."""
+
+BACKGROUND_NAMES: dict[str, str] = {"grass": "grass", "snow": "snow", "sea": "the sea"}
+"""How a background is named in a sentence; the others take "a"."""
+
+BACKGROUND_PLACES: dict[str, tuple[str, ...]] = {
+    "grass": ("on grass", "on the grass"),
+    "beach": ("on a beach", "on the beach", "at the beach"),
+    "snow": ("on snow", "on the snow", "in the snow"),
+    "wall": ("on a wall", "in front of a wall"),
+    "night sky": ("in a night sky", "under a night sky", "in the night sky"),
+}
+"""How captions place objects before a background, the commonest first; the others take "on"."""
+
+
+def background_name(background: str) -> str:
+    """The background as a noun phrase: "grass", "a beach", "a night sky"."""
+    return BACKGROUND_NAMES.get(background, f"a {background}")
+
+
+def background_places(background: str) -> tuple[str, ...]:
+    """The phrases that place objects before a background, the commonest first: "on a beach", ..."""
+    return BACKGROUND_PLACES.get(background, (f"on {background_name(background)}",))

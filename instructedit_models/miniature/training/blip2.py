@@ -1,0 +1,225 @@
+"""Recipe of the miniature `Blip2ForConditionalGeneration`: questions about whole scenes, and "photo of …" completions.
+
+The vision tower starts from CLIP's. BLIP-2's class has no layer norm before the blocks as CLIP has, so that the
+tower cannot be taken over bit by bit: it is trained along.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F  # noqa: N812
+from transformers import Blip2Config, Blip2ForConditionalGeneration, CLIPModel
+
+from instructedit_models.blip2_inputs import blip2_inputs, blip2_labels
+from instructedit_models.miniature.language import full_listing
+from instructedit_models.miniature.questions import sample_questions
+from instructedit_models.miniature.scene import Picture
+from instructedit_models.miniature.tokenizers import t5_tokenizer
+from instructedit_models.miniature.training.common import (
+    WEIGHTS,
+    parse_run,
+    save_half,
+    train,
+    warm_start,
+    write_card,
+)
+from instructedit_models.miniature.training.data import Sample, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.vae import to_tensor
+from instructedit_models.miniature.words import COLOURS, NOUNS, plural
+
+SIZE = 96
+"""Pixels of the pictures that BLIP-2 sees."""
+
+
+def build() -> Blip2ForConditionalGeneration:
+    """The untrained model."""
+    tokenizer = t5_tokenizer()
+    config = Blip2Config(
+        vision_config={
+            "hidden_size": 128,
+            "intermediate_size": 512,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "image_size": SIZE,
+            "patch_size": 8,
+        },
+        qformer_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 128,
+            "intermediate_size": 512,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "encoder_hidden_size": 128,
+            "cross_attention_frequency": 1,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        },
+        text_config={
+            "model_type": "t5",
+            "vocab_size": len(tokenizer),
+            "d_model": 128,
+            "d_kv": 32,
+            "d_ff": 512,
+            "num_layers": 2,
+            "num_decoder_layers": 2,
+            "num_heads": 4,
+            "dropout_rate": 0.0,
+            "decoder_start_token_id": tokenizer.pad_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+        },
+        num_query_tokens=24,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+    )
+    return Blip2ForConditionalGeneration(config)
+
+
+def take_vision_tower(model: Blip2ForConditionalGeneration) -> None:
+    """Copies CLIP's vision tower wherever the two classes hold the same thing."""
+    clip = CLIPModel.from_pretrained(WEIGHTS / "clip", dtype=torch.float32).vision_model
+    ours = model.vision_model
+    with torch.no_grad():
+        ours.embeddings.patch_embedding.weight.copy_(clip.embeddings.patch_embedding.weight)
+        places = clip.embeddings.position_embedding.weight
+        side, wanted = int((len(places) - 1) ** 0.5), SIZE // 8
+        grid = places[1:].T.reshape(1, -1, side, side)
+        grid = F.interpolate(grid, (wanted, wanted), mode="bicubic").reshape(-1, wanted**2).T
+        ours.embeddings.position_embedding.copy_(torch.cat([places[:1], grid])[None])
+        for mine, theirs in zip(ours.encoder.layers, clip.encoder.layers, strict=True):
+            attention = theirs.self_attn
+            parts = (attention.q_proj, attention.k_proj, attention.v_proj)
+            mine.self_attn.qkv.weight.copy_(torch.cat([part.weight for part in parts]))
+            if mine.self_attn.qkv.bias is not None:
+                mine.self_attn.qkv.bias.copy_(torch.cat([part.bias for part in parts]))
+            mine.self_attn.projection.load_state_dict(attention.out_proj.state_dict())
+            mine.mlp.load_state_dict(theirs.mlp.state_dict())
+            mine.layer_norm1.load_state_dict(theirs.layer_norm1.state_dict())
+            mine.layer_norm2.load_state_dict(theirs.layer_norm2.state_dict())
+
+
+def picture_of(sample: Sample) -> Picture:
+    """The sample as `questions` wants it; what is covered counts as half seen at most."""
+    masks = [sample.mask(i) for i in range(len(sample.scene.items))]
+    pieces: list[list[tuple[str, np.ndarray]]] = [[] for _ in masks]
+    for piece in sample.parts():
+        pieces[piece.item].append((piece.part, piece.mask))
+    return Picture(sample.image, masks, pieces, [1.0] * len(masks))
+
+
+def asked(sample: Sample, rng: np.random.Generator, n: int) -> list[tuple[str, str]]:
+    """Questions and answers about a scene; every second one the paper's completion."""
+    pairs = sample_questions(sample.scene, picture_of(sample), rng, n)
+    return [(f"{sample.scene.medium} of", full_listing(sample.scene)), *pairs[: n - 1]]
+
+
+def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, list[str], list[str]]]:
+    """Endless (images, questions, answers), two questions an image."""
+    rng, pool = np.random.default_rng([seed, 6]), training_pool(work)
+    while True:
+        images, questions, answers = [], [], []
+        for _ in range(batch):
+            sample = pool.sample(int(rng.integers(pool.ready)))
+            images.append(cut(sample.image, (0.0, 0.0, 128.0, 128.0), SIZE))
+            for question, answer in asked(sample, rng, 2):
+                questions.append(question.lower())
+                answers.append(answer)
+        yield to_tensor(np.stack(images)), questions, answers
+
+
+def forward(
+    model: Blip2ForConditionalGeneration, images: torch.Tensor, questions: list[str], answers: list[str]
+) -> torch.Tensor:
+    """The language loss of several questions an image; each image is looked at once.
+
+    What `Blip2ForConditionalGeneration.forward` does, but with the Q-Former's outputs repeated per question.
+    """
+    tokenizer = t5_tokenizer()
+    seen = model.vision_model(pixel_values=images).last_hidden_state
+    queries = model.query_tokens.expand(len(images), -1, -1)
+    found = model.qformer(query_embeds=queries, encoder_hidden_states=seen).last_hidden_state
+    visual = model.language_projection(found).repeat_interleave(len(questions) // len(images), dim=0)
+    inputs = blip2_inputs(model, tokenizer, questions)
+    embedded = model.get_input_embeddings()(inputs["input_ids"])
+    embedded = torch.cat([visual.to(embedded.dtype), embedded[:, visual.shape[1] :]], dim=1)
+    return model.language_model(
+        inputs_embeds=embedded,
+        attention_mask=inputs["attention_mask"],
+        labels=blip2_labels(model, tokenizer, answers),
+    ).loss
+
+
+@torch.no_grad()
+def finish(model: Blip2ForConditionalGeneration, steps: int) -> None:
+    """Measures the medium, the objects named with their colour and all other answers, then writes the weights."""
+    tokenizer, rng = t5_tokenizer(), np.random.default_rng(8)
+    medium = named = objects = right = asked_for = 0
+    for sample in validation_samples(150):
+        pixels = to_tensor(cut(sample.image, (0.0, 0.0, 128.0, 128.0), SIZE)[None])
+        pairs = [("is this a photo, a painting or another kind of art?", sample.scene.medium), *asked(sample, rng, 4)]
+        inputs = blip2_inputs(model, tokenizer, [question.lower() for question, _ in pairs])
+        out = model.generate(pixel_values=pixels.expand(len(pairs), -1, -1, -1), **inputs, max_new_tokens=40)
+        texts = [text.strip() for text in tokenizer.batch_decode(out, skip_special_tokens=True)]
+        medium += texts[0] == sample.scene.medium
+        found, wanted = recall(texts[1], [(item.noun, item.colour) for item in sample.scene.items])
+        named, objects = named + found, objects + wanted
+        right += sum(text == answer for text, (_, answer) in zip(texts[2:], pairs[2:], strict=True))
+        asked_for += len(pairs) - 2
+    figures = {
+        "medium": round(medium / 150, 3),
+        "objects_with_colour_recall": round(named / objects, 3),
+        "other_answers_exact": round(right / asked_for, 3),
+    }
+    folder = WEIGHTS / "blip2"
+    save_half(model, folder / "model.safetensors")
+    model.config.save_pretrained(folder)
+    model.generation_config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_card(folder, {"recipe": "blip2", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
+    print("blip2", figures, flush=True)
+
+
+def recall(text: str, objects: list[tuple[str, str]]) -> tuple[int, int]:
+    """How many of the (noun, colour) objects a description names, counts included, and how many there are."""
+    counts: dict[tuple[str, str], int] = {}
+    number, colour = 1, ""
+    singular = {plural(noun): noun for noun in NOUNS} | {noun: noun for noun in NOUNS}
+    numbers = {"a": 1, "an": 1, "two": 2, "three": 3, "four": 4}
+    words = text.replace(",", " ").split()
+    for i, word in enumerate(words):
+        if word in numbers:
+            number, colour = numbers[word], ""
+        is_noun = word in singular and not (word == "orange" and i + 1 < len(words) and words[i + 1] in singular)
+        if is_noun and colour:
+            key = (singular[word], colour)
+            counts[key] = counts.get(key, 0) + number
+            number, colour = 1, ""
+        elif word in COLOURS:
+            colour = word
+    found = 0
+    for pair in objects:
+        if counts.get(pair, 0) > 0:
+            counts[pair] -= 1
+            found += 1
+    return found, len(objects)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Trains BLIP-2."""
+    run = parse_run("blip2", batch=32, learning_rate=8e-4, horizon=4_000, argv=argv)
+    torch.manual_seed(0)
+    model = build().train()
+    take_vision_tower(model)
+    warm_start(run, model, WEIGHTS / "blip2" / "model.safetensors")
+
+    def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
+        images, questions, answers = batch  # type: ignore[misc]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return forward(model, images, questions, answers), {}
+
+    train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Recipe of the miniature `CLIPModel`: contrastive pairs of crops and captions, with hard negatives.
+
+Its text tower becomes the diffusion model's text encoder; BLIP-2's vision tower starts from its vision tower.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F  # noqa: N812
+from transformers import CLIPConfig, CLIPModel, CLIPTextModel
+
+from instructedit_models.miniature.tokenizers import TEXT_LENGTH, clip_tokenizer
+from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, write_card
+from instructedit_models.miniature.training.data import captioned_crop, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.vae import NATIVE, to_tensor
+from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, MEDIA, NOUNS, plural
+
+_CLASSES: tuple[tuple[str, ...], ...] = (
+    NOUNS,
+    tuple(map(plural, NOUNS)),
+    tuple(COLOURS),
+    MATERIALS[1:],
+    tuple(word for word in BACKGROUNDS if " " not in word),
+    tuple(medium for medium in MEDIA if " " not in medium),
+)
+
+
+def build() -> CLIPModel:
+    """The untrained model."""
+    tokenizer = clip_tokenizer()
+    ids = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 128,
+        "intermediate_size": 512,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "max_position_embeddings": TEXT_LENGTH,
+        "projection_dim": 128,
+        **ids,
+    }
+    vision = {
+        "hidden_size": 128,
+        "intermediate_size": 512,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "image_size": NATIVE,
+        "patch_size": 8,
+        "projection_dim": 128,
+    }
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=128))
+
+
+def hard_negative(caption: str, rng: np.random.Generator) -> str:
+    """The caption with one of its words exchanged for another of the same class; itself where none can be."""
+    words = caption.split()
+    places = [(i, group) for i, word in enumerate(words) for group in _CLASSES if word in group]
+    if not places:
+        return caption
+    place, group = places[int(rng.integers(len(places)))]
+    others = [word for word in group if word != words[place]]
+    words[place] = others[int(rng.integers(len(others)))]
+    return " ".join(words)
+
+
+def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, list[str]]]:
+    """Endless (images, captions then hard negatives)."""
+    rng, pool = np.random.default_rng(seed), training_pool(work)
+    while True:
+        crops, captions = [], []
+        for _ in range(batch):
+            sample = pool.sample(int(rng.integers(pool.ready)))
+            box, caption = captioned_crop(sample, rng)
+            crops.append(cut(sample.image, box, NATIVE))
+            captions.append(caption)
+        yield to_tensor(np.stack(crops)), captions + [hard_negative(caption, rng) for caption in captions]
+
+
+def finish(model: CLIPModel, steps: int) -> None:
+    """Measures how often the true caption beats one with a word exchanged, then writes both towers."""
+    rng = np.random.default_rng(8)
+    tokenizer = clip_tokenizer()
+    right = total = 0
+    for sample in validation_samples(512):
+        box, caption = captioned_crop(sample, rng)
+        others = {hard_negative(caption, rng) for _ in range(4)} - {caption}
+        tokens = tokenizer([caption, *sorted(others)], padding="max_length", truncation=True, return_tensors="pt")
+        with torch.no_grad():
+            out = model(pixel_values=to_tensor(cut(sample.image, box, NATIVE)[None]), input_ids=tokens.input_ids)
+        right += int(out.logits_per_image[0].argmax() == 0)
+        total += 1
+    figures = {"true_caption_beats_four_hard_negatives": round(right / total, 3)}
+    save_half(model, WEIGHTS / "clip" / "model.safetensors")
+    model.config.save_pretrained(WEIGHTS / "clip")
+    tokenizer.save_pretrained(WEIGHTS / "clip")
+    text = CLIPTextModel(model.config.text_config)
+    text.load_state_dict(
+        {k: v for k, v in model.state_dict().items() if k.startswith("text_model.")}
+        if any(k.startswith("text_model.") for k in text.state_dict())
+        else model.text_model.state_dict()
+    )
+    save_half(text, WEIGHTS / "text" / "model.safetensors")
+    text.config.save_pretrained(WEIGHTS / "text")
+    tokenizer.save_pretrained(WEIGHTS / "text")
+    write_card(
+        WEIGHTS / "clip", {"recipe": "clip", "steps": steps, "train_seeds": [0, 60_000], "validation": figures}
+    )
+    print("clip", figures, flush=True)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Trains CLIP."""
+    run = parse_run("clip", batch=96, learning_rate=1e-3, horizon=1_500, argv=argv)
+    torch.manual_seed(0)
+    model, tokenizer = build(), clip_tokenizer()
+
+    def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
+        images, captions = batch  # type: ignore[misc]
+        tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = model(pixel_values=images, input_ids=tokens.input_ids)
+        logits, count = out.logits_per_image.float(), len(images)
+        same = torch.tensor([[a == b for b in captions] for a in captions[:count]])
+        blocked = logits.masked_fill(same & ~torch.eye(count, 2 * count, dtype=torch.bool), -1e4)
+        target = torch.arange(count)
+        loss = (F.cross_entropy(blocked, target) + F.cross_entropy(blocked[:, :count].T, target)) / 2
+        own = torch.stack([logits[target, target], logits[target, target + count]], dim=1)
+        changed = ~same[target, target + count]
+        hard = F.cross_entropy(own[changed], torch.zeros(int(changed.sum()), dtype=torch.long))
+        right = (own[changed][:, 0] > own[changed][:, 1]).float().mean()
+        return loss + hard, {"beats_hard": float(right)}
+
+    train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
+
+
+if __name__ == "__main__":
+    main()

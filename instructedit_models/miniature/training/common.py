@@ -1,0 +1,202 @@
+"""What every recipe shares: arguments, the clocked loop, checkpoints that survive a stop, weights on disk.
+
+A recipe is run as `python -m instructedit_models.miniature.training.NAME --minutes M --resume`; it
+may be stopped at any moment and goes on from its last checkpoint.
+"""
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+"""Where the committed weights live, one folder per model."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Arguments of a recipe.
+
+    Attributes:
+        name: the recipe's name; its checkpoint is `<work>/<name>.pt`.
+        minutes: wall time to train for in this run.
+        resume: whether to go on from the checkpoint.
+        work: folder of checkpoints and of the picture cache.
+        batch: samples per optimiser step.
+        learning_rate: the peak learning rate.
+        horizon: optimiser steps after which the learning rate has fallen to its floor.
+        threads: CPU threads.
+        seed: of the order of the pictures; a resumed run should be given another.
+    """
+
+    name: str
+    minutes: float
+    resume: bool
+    work: Path
+    batch: int
+    learning_rate: float
+    horizon: int
+    threads: int
+    seed: int
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that holds the training state."""
+        return self.work / f"{self.name}.pt"
+
+
+def parse_run(name: str, *, batch: int, learning_rate: float, horizon: int, argv: list[str] | None = None) -> Run:
+    """Reads a recipe's command line."""
+    parser = argparse.ArgumentParser(prog=f"python -m instructedit_models.miniature.training.{name}")
+    parser.add_argument("--minutes", type=float, default=10.0, help="wall time to train for")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--work", type=Path, default=Path("runs/training"), help="checkpoints and the picture cache")
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--learning-rate", type=float, default=learning_rate)
+    parser.add_argument("--horizon", type=int, default=horizon, help="steps over which the learning rate decays")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--seed", type=int, default=0, help="order of the pictures; give a resumed run another")
+    args = parser.parse_args(argv)
+    args.work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(args.threads)
+    return Run(
+        name,
+        args.minutes,
+        args.resume,
+        args.work,
+        args.batch,
+        args.learning_rate,
+        args.horizon,
+        args.threads,
+        args.seed,
+    )
+
+
+def warm_start(run: Run, model: nn.Module, weights: Path) -> None:
+    """Starts a resumed run from committed weights where its checkpoint is gone."""
+    if run.resume and not run.checkpoint.exists() and weights.exists():
+        model.load_state_dict({name: value.float() for name, value in load_file(weights).items()}, strict=False)
+
+
+class Average:
+    """An exponential moving average of a model's parameters (float32)."""
+
+    def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
+        self.decay = decay
+        self.values = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Moves the average towards the model; early steps count for more."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.values[name].lerp_(value, 1 - decay)
+            else:
+                self.values[name].copy_(value)
+
+
+def learning_rate_at(step: int, run: Run, warmup: int = 200, floor: float = 0.05) -> float:
+    """Linear warm-up, then a cosine from the peak to `floor` times the peak at the horizon."""
+    if step < warmup:
+        return run.learning_rate * (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, run.horizon - warmup))
+    return run.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def train(
+    run: Run,
+    model: nn.Module,
+    batches: Iterator[object],
+    loss_of: Callable[[object], tuple[torch.Tensor, dict[str, float]]],
+    *,
+    finish: Callable[[nn.Module, int], None],
+    save_every: float = 240.0,
+) -> None:
+    """Trains until the run's time is over, then hands the averaged model to `finish(model, steps)`.
+
+    Args:
+        run: the arguments.
+        model: all trained parameters.
+        batches: endless batches.
+        loss_of: a batch's loss and what to log beside it.
+        finish: validates and writes weights; called at the end and, with the average in place, every ten saves.
+        save_every: seconds between checkpoints.
+    """
+    optimiser = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=run.learning_rate, weight_decay=0.01, betas=(0.9, 0.98)
+    )
+    average, step, trained = Average(model), 0, 0.0
+    if run.resume and run.checkpoint.exists():
+        state = torch.load(run.checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        average.values, step, trained = state["average"], state["step"], state["seconds"]
+    start = saved = logged = time.monotonic()
+    sums: dict[str, float] = {}
+    count = 0
+    model.train()
+    while True:
+        now = time.monotonic()
+        over = now - start > run.minutes * 60
+        if over or now - saved > save_every:
+            state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "average": average.values}
+            write_atomically(run.checkpoint, {**state, "step": step, "seconds": trained + now - start})
+            saved = time.monotonic()
+        if over:
+            break
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate_at(step, run)
+        loss, log = loss_of(next(batches))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        average.update(model, step)
+        count += 1
+        for key, value in {"loss": float(loss.detach()), **log}.items():
+            sums[key] = sums.get(key, 0.0) + value
+        if now - logged > 20:
+            rate = count * run.batch / (time.monotonic() - logged)
+            means = " ".join(f"{key} {value / count:.4f}" for key, value in sums.items())
+            print(f"{run.name} step {step} {means} samples/s {rate:.0f}", flush=True)
+            sums, count, logged = {}, 0, time.monotonic()
+    model.load_state_dict(average.values)
+    model.eval()
+    finish(model, step)
+
+
+def write_atomically(path: Path, state: object) -> None:
+    """`torch.save` to a temporary name, then a rename."""
+    temporary = path.with_suffix(".partial")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def save_half(model: nn.Module, path: Path) -> None:
+    """Writes a model's parameters as float16 safetensors, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    halves = {
+        name: (value.half() if value.dtype.is_floating_point else value).contiguous().clone()
+        for name, value in model.state_dict().items()
+    }
+    temporary = path.with_suffix(".partial")
+    save_file(halves, temporary, metadata={"format": "pt"})
+    os.replace(temporary, path)
+
+
+def write_card(folder: Path, card: dict[str, object]) -> None:
+    """Writes `training.json` beside weights: recipe, seed ranges, steps, validation figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / "training.json.partial"
+    temporary.write_text(json.dumps({"schema": 1, **card}, indent=2) + "\n")
+    os.replace(temporary, folder / "training.json")

@@ -1,0 +1,210 @@
+"""Recipe of the miniature `UNet2DConditionModel`: epsilon prediction on the VAE's latents, SD v1.5's noise schedule.
+
+Latents and captions are cached once (`--prepare N`); the text encoder is CLIP's, frozen.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from transformers import CLIPTextModel
+
+from instructedit_models.miniature.tokenizers import clip_tokenizer
+from instructedit_models.miniature.training.common import (
+    WEIGHTS,
+    Run,
+    parse_run,
+    save_half,
+    train,
+    warm_start,
+    write_card,
+)
+from instructedit_models.miniature.training.data import (
+    Sample,
+    captioned_crop,
+    cut,
+    training_pool,
+    validation_samples,
+)
+from instructedit_models.miniature.training.vae import NATIVE, to_tensor
+
+SNR_LIMIT = 5.0
+"""Min-SNR weighting (Hang et al. 2023): nearly clean latents count for less."""
+
+DROPPED = 0.1
+"""Share of captions replaced by the empty one, for classifier-free guidance."""
+
+
+def build() -> UNet2DConditionModel:
+    """The untrained model: plain convolutions at 16 x 16, cross-attention at 8 x 8 and 4 x 4."""
+    return UNet2DConditionModel(
+        sample_size=16,
+        in_channels=4,
+        out_channels=4,
+        layers_per_block=1,
+        block_out_channels=(64, 128, 192),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=128,
+        attention_head_dim=4,
+        norm_num_groups=16,
+    )
+
+
+def schedule() -> DDIMScheduler:
+    """SD v1.5's noise schedule."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        prediction_type="epsilon",
+    )
+
+
+def load_vae() -> AutoencoderKL:
+    """The trained autoencoder, frozen."""
+    vae = AutoencoderKL.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
+    return vae.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, crops: np.ndarray) -> torch.Tensor:
+    """(B, 64, 64, 3) uint8 crops to scaled latents (B, 4, 16, 16) float32, the posterior's mode."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        latents = vae.encode(to_tensor(crops)).latent_dist.mode()
+    return latents.float() * vae.config.scaling_factor
+
+
+def crops_of(samples: Iterator[Sample], rng: np.random.Generator, each: int) -> Iterator[tuple[np.ndarray, str]]:
+    """`each` captioned crops of every sample."""
+    for sample in samples:
+        for _ in range(each):
+            box, caption = captioned_crop(sample, rng)
+            yield cut(sample.image, box, NATIVE), caption
+
+
+def prepare(run: Run, count: int) -> None:
+    """Fills the latent cache: `latents.f16` (count, 4, 16, 16) and one caption a line, growing as it goes."""
+    vae, pool = load_vae(), training_pool(run.work)
+    rng = np.random.default_rng(3)
+    latents = np.memmap(run.work / "latents.f16", np.float16, "w+", shape=(count, 4, 16, 16))
+    captions: list[str] = []
+    crops: list[np.ndarray] = []
+    order = (pool.sample(int(index)) for index in rng.permutation(pool.ready))
+    each = max(1, -(-count // pool.ready))
+    for crop, caption in crops_of(order, rng, each):
+        crops.append(crop)
+        captions.append(caption)
+        if len(crops) == 128:
+            latents[len(captions) - 128 : len(captions)] = encode(vae, np.stack(crops)).half().numpy()
+            crops = []
+            if len(captions) % 6400 == 0:
+                _write_captions(run.work, captions)
+        if len(captions) >= count:
+            break
+    _write_captions(run.work, captions[: len(captions) - len(crops)])
+
+
+def _write_captions(work: Path, captions: list[str]) -> None:
+    temporary = work / "captions.json.partial"
+    temporary.write_text(json.dumps(captions))
+    temporary.replace(work / "captions.json")
+    print(f"unet cache {len(captions)}", flush=True)
+
+
+def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, list[str]]]:
+    """Endless (latents, captions) from the cache, re-read now and then while it grows."""
+    rng = np.random.default_rng(seed)
+    size = (work / "latents.f16").stat().st_size // (2 * 4 * 16 * 16)
+    latents = np.memmap(work / "latents.f16", np.float16, "r", shape=(size, 4, 16, 16))
+    while True:
+        captions: list[str] = json.loads((work / "captions.json").read_text())
+        for _ in range(500):
+            chosen = rng.integers(len(captions), size=batch)
+            words = ["" if rng.random() < DROPPED else captions[i] for i in chosen]
+            yield torch.from_numpy(latents[chosen].astype(np.float32)), words
+
+
+def finish(model: UNet2DConditionModel, steps: int, text: CLIPTextModel) -> None:
+    """Measures the epsilon error with right and with wrong captions on validation seeds, then writes the weights."""
+    rng, vae, tokenizer, noise = np.random.default_rng(8), load_vae(), clip_tokenizer(), schedule()
+    pairs = list(crops_of(iter(validation_samples(192)), rng, 2))
+    latents = torch.cat([encode(vae, np.stack([c for c, _ in pairs[i : i + 64]])) for i in range(0, len(pairs), 64)])
+    ids = tokenizer([caption for _, caption in pairs], padding="max_length", truncation=True, return_tensors="pt")
+    figures = {}
+    generator = torch.Generator().manual_seed(8)
+    with torch.no_grad():
+        states = text(ids.input_ids).last_hidden_state
+        for level in (250, 500, 750):
+            epsilon = torch.randn(latents.shape, generator=generator)
+            t = torch.full((len(latents),), level)
+            noisy = noise.add_noise(latents, epsilon, t)
+            for name, condition in (("right", states), ("wrong", states.roll(1, 0))):
+                error = (model(noisy, t, condition).sample - epsilon).square().mean()
+                figures[f"epsilon_error_t{level}_{name}_caption"] = round(float(error), 4)
+    save_half(model, WEIGHTS / "unet" / "diffusion_pytorch_model.safetensors")
+    model.save_config(WEIGHTS / "unet")
+    noise.save_config(WEIGHTS / "scheduler")
+    write_card(
+        WEIGHTS / "unet", {"recipe": "unet", "steps": steps, "train_seeds": [0, 60_000], "validation": figures}
+    )
+    print("unet", figures, flush=True)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Fills the cache (`--prepare N`) or trains the UNet."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    count = 0
+    if "--prepare" in argv:
+        place = argv.index("--prepare")
+        count = int(argv[place + 1])
+        del argv[place : place + 2]
+    run = parse_run("unet", batch=64, learning_rate=6e-4, horizon=3_800, argv=argv)
+    if count:
+        prepare(run, count)
+        return
+    torch.manual_seed(0)
+    model = build().to(memory_format=torch.channels_last)
+    warm_start(run, model, WEIGHTS / "unet" / "diffusion_pytorch_model.safetensors")
+    text = CLIPTextModel.from_pretrained(WEIGHTS / "text", dtype=torch.float32).eval().requires_grad_(False)
+    tokenizer = clip_tokenizer()
+    alphas = schedule().alphas_cumprod
+
+    def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
+        latents, captions = batch  # type: ignore[misc]
+        ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        t = torch.randint(0, 1000, (len(latents),))
+        alpha = alphas[t].view(-1, 1, 1, 1)
+        epsilon = torch.randn_like(latents)
+        noisy = (alpha.sqrt() * latents + (1 - alpha).sqrt() * epsilon).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            states = text(ids).last_hidden_state
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            predicted = model(noisy, t, states).sample
+        error = (predicted.float() - epsilon).square().mean(dim=(1, 2, 3))
+        snr = (alpha / (1 - alpha)).flatten()
+        high = error[t > 500].mean() if bool((t > 500).any()) else error.mean()
+        return (error * (SNR_LIMIT / snr).clamp(max=1)).mean(), {"high_noise": float(high.detach())}
+
+    seed = int(torch.randint(1 << 30, (1,), generator=torch.Generator().manual_seed(run.seed)))
+    train(
+        run,
+        model,
+        batches(run.work, run.batch, seed),
+        loss_of,
+        finish=lambda trained, steps: finish(trained, steps, text),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Recipe of the miniature `AutoencoderKL`: 64 px crops and whole scenes to 16 x 16 x 4 latents (f = 4).
+
+`--decoder-only` keeps the encoder, and with it the latents that the UNet knows, and sharpens the decoder.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, write_card
+from instructedit_models.miniature.training.data import captioned_crop, cut, training_pool, validation_samples
+
+NATIVE = 64
+"""Pixels of the pictures that the VAE and the UNet see."""
+
+
+def build() -> AutoencoderKL:
+    """The untrained model."""
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(16, 48, 96),
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=8,
+        sample_size=NATIVE,
+        scaling_factor=1.0,
+    )
+
+
+def to_tensor(images: np.ndarray) -> torch.Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) float in -1..1, channels last in memory."""
+    return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(
+        memory_format=torch.channels_last
+    )
+
+
+def reconstruction_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """L1 and squared error at three scales, with edges counted twice: flat areas and outlines both matter."""
+    loss = output.new_zeros(())
+    for scale in range(3):
+        difference = output - target
+        loss = loss + difference.abs().mean() + 2.0 * difference.square().mean()
+        if scale < 2:
+            across = (output.diff(dim=-1) - target.diff(dim=-1)).abs().mean()
+            down = (output.diff(dim=-2) - target.diff(dim=-2)).abs().mean()
+            loss = loss + across + down
+            output, target = F.avg_pool2d(output, 2), F.avg_pool2d(target, 2)
+    return loss
+
+
+def batches(work: Path, batch: int, seed: int) -> Iterator[torch.Tensor]:
+    """Endless batches of crops, flipped at random."""
+    rng, pool = np.random.default_rng(seed), training_pool(work)
+    while True:
+        crops = []
+        for _ in range(batch // 2):
+            sample = pool.sample(int(rng.integers(pool.ready)))
+            for _ in range(2):
+                box, _ = captioned_crop(sample, rng)
+                crop = cut(sample.image, box, NATIVE)
+                crops.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
+        yield to_tensor(np.stack(crops))
+
+
+def validation_crops(count: int) -> np.ndarray:
+    """(2 * count, 64, 64, 3) uint8: whole scenes and object crops of validation seeds."""
+    rng = np.random.default_rng(8)
+    crops = []
+    for sample in validation_samples(count):
+        crops.append(cut(sample.image, (0.0, 0.0, 128.0, 128.0), NATIVE))
+        crops.append(cut(sample.image, captioned_crop(sample, rng)[0], NATIVE))
+    return np.stack(crops)
+
+
+@torch.no_grad()
+def psnr(model: AutoencoderKL, crops: np.ndarray) -> float:
+    """Mean PSNR in dB of reconstructions from the posterior mode."""
+    values = []
+    for start in range(0, len(crops), 64):
+        target = to_tensor(crops[start : start + 64])
+        output = model.decode(model.encode(target).latent_dist.mode()).sample.clamp(-1, 1)
+        error = ((output - target) / 2).square().mean(dim=(1, 2, 3))
+        values.append(-10 * torch.log10(error))
+    return float(torch.cat(values).mean())
+
+
+def finish(model: AutoencoderKL, steps: int) -> None:
+    """Measures the latents' spread and the reconstructions, then writes weights, config and card."""
+    crops = validation_crops(256)
+    with torch.no_grad():
+        latents = model.encode(to_tensor(crops)).latent_dist.mode()
+    model.register_to_config(scaling_factor=round(1.0 / float(latents.std()), 4))
+    folder = WEIGHTS / "vae"
+    save_half(model, folder / "diffusion_pytorch_model.safetensors")
+    model.save_config(folder)
+    figures = {"psnr_db": round(psnr(model, crops), 2)}
+    write_card(folder, {"recipe": "vae", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
+    print("vae", figures, "scaling", model.config.scaling_factor, flush=True)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Trains the autoencoder."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    decoder_only = "--decoder-only" in argv
+    if decoder_only:
+        argv.remove("--decoder-only")
+    run = parse_run("vae", batch=16, learning_rate=1e-3, horizon=2_200, argv=argv)
+    torch.manual_seed(0)
+    model = build().to(memory_format=torch.channels_last)
+    if decoder_only:
+        nn.ModuleList([model.encoder, model.quant_conv]).requires_grad_(False)
+
+    def loss_of(images: object) -> tuple[torch.Tensor, dict[str, float]]:
+        assert isinstance(images, torch.Tensor)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            posterior = model.encode(images).latent_dist
+            output = model.decode(posterior.sample()).sample
+        reconstruction = reconstruction_loss(output.float(), images)
+        kl = posterior.kl().mean() / posterior.mean[0].numel()
+        return reconstruction + 1e-4 * kl, {"kl": float(kl.detach())}
+
+    train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
+
+
+if __name__ == "__main__":
+    main()
