@@ -37,7 +37,7 @@ def _tokenizer(ids: dict[str, int], start: str | None, end: str) -> Tokenizer:
 
 
 def clip_tokenizer() -> PreTrainedTokenizerFast:
-    """For CLIP and the diffusion model: [BOS] words [EOS], padded with [EOS] like SD's."""
+    """For CLIP and the diffusion model: [BOS] words [EOS], padded with [PAD]."""
     ids = {token: i for i, token in enumerate(["[PAD]", "[UNK]", "[BOS]", "[EOS]", ".", "?", *_words()])}
     return PreTrainedTokenizerFast(
         tokenizer_object=_tokenizer(ids, "[BOS]", "[EOS]"),

@@ -1,8 +1,10 @@
 """Recipe of the miniature `CLIPModel`: contrastive pairs of crops and captions, with hard negatives.
 
 Its text tower becomes the diffusion model's text encoder; BLIP-2's vision tower starts from its vision tower.
+`--vision-only` keeps the text tower, and with it what the UNet was trained on, and trains the rest on.
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel
 
 from instructedit_models.miniature.tokenizers import TEXT_LENGTH, clip_tokenizer
-from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, write_card
+from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
 from instructedit_models.miniature.training.data import captioned_crop, cut, training_pool, validation_samples
 from instructedit_models.miniature.training.vae import NATIVE, to_tensor
 from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, MEDIA, NOUNS, plural
@@ -108,17 +110,22 @@ def finish(model: CLIPModel, steps: int) -> None:
     save_half(text, WEIGHTS / "text" / "model.safetensors")
     text.config.save_pretrained(WEIGHTS / "text")
     tokenizer.save_pretrained(WEIGHTS / "text")
-    write_card(
-        WEIGHTS / "clip", {"recipe": "clip", "steps": steps, "train_seeds": [0, 60_000], "validation": figures}
-    )
+    write_card(WEIGHTS / "clip", {"recipe": "clip", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
     print("clip", figures, flush=True)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Trains CLIP."""
-    run = parse_run("clip", batch=96, learning_rate=1e-3, horizon=1_500, argv=argv)
+    argv = list(sys.argv[1:] if argv is None else argv)
+    vision_only = "--vision-only" in argv
+    if vision_only:
+        argv.remove("--vision-only")
+    run = parse_run("clip_vision" if vision_only else "clip", batch=96, learning_rate=1e-3, horizon=1_500, argv=argv)
     torch.manual_seed(0)
     model, tokenizer = build(), clip_tokenizer()
+    warm_start(run, model, WEIGHTS / "clip" / "model.safetensors", always=vision_only)
+    if vision_only:
+        model.text_model.requires_grad_(False)
 
     def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
         images, captions = batch  # type: ignore[misc]

@@ -80,9 +80,9 @@ def parse_run(name: str, *, batch: int, learning_rate: float, horizon: int, argv
     )
 
 
-def warm_start(run: Run, model: nn.Module, weights: Path) -> None:
-    """Starts a resumed run from committed weights where its checkpoint is gone."""
-    if run.resume and not run.checkpoint.exists() and weights.exists():
+def warm_start(run: Run, model: nn.Module, weights: Path, always: bool = False) -> None:
+    """Starts a resumed run (or any, when `always`) from committed weights where its checkpoint is gone."""
+    if (run.resume or always) and not run.checkpoint.exists() and weights.exists():
         model.load_state_dict({name: value.float() for name, value in load_file(weights).items()}, strict=False)
 
 

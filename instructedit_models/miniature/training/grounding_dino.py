@@ -293,9 +293,7 @@ def finish(model: GroundingDinoForObjectDetection, steps: int) -> None:
         "image_std": [0.5] * 3,
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
-    write_card(
-        folder, {"recipe": "grounding_dino", "steps": steps, "train_seeds": [0, 60_000], "validation": figures}
-    )
+    write_card(folder, {"recipe": "grounding_dino", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
     print("grounding_dino", figures, flush=True)
 
 
@@ -350,7 +348,7 @@ def _decoder_loss(
     text_mask: torch.Tensor,
     **layers: torch.Tensor,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor], object]:
-    """transformers' set loss on the decoder's layers only, in float32."""
+    """Transformers' set loss on the decoder's layers only, in float32."""
     decoder = copy.copy(config)
     decoder.two_stage = False
     coordinates = {name: layers[name].float() for name in ("outputs_class", "outputs_coord")}

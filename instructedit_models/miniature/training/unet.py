@@ -155,9 +155,7 @@ def finish(model: UNet2DConditionModel, steps: int, text: CLIPTextModel) -> None
     save_half(model, WEIGHTS / "unet" / "diffusion_pytorch_model.safetensors")
     model.save_config(WEIGHTS / "unet")
     noise.save_config(WEIGHTS / "scheduler")
-    write_card(
-        WEIGHTS / "unet", {"recipe": "unet", "steps": steps, "train_seeds": [0, 60_000], "validation": figures}
-    )
+    write_card(WEIGHTS / "unet", {"recipe": "unet", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
     print("unet", figures, flush=True)
 
 

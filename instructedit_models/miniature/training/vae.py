@@ -13,7 +13,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, write_card
+from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
 from instructedit_models.miniature.training.data import captioned_crop, cut, training_pool, validation_samples
 
 NATIVE = 64
@@ -98,7 +98,8 @@ def finish(model: AutoencoderKL, steps: int) -> None:
     crops = validation_crops(256)
     with torch.no_grad():
         latents = model.encode(to_tensor(crops)).latent_dist.mode()
-    model.register_to_config(scaling_factor=round(1.0 / float(latents.std()), 4))
+    if model.config.scaling_factor == 1.0:
+        model.register_to_config(scaling_factor=round(1.0 / float(latents.std()), 4))
     folder = WEIGHTS / "vae"
     save_half(model, folder / "diffusion_pytorch_model.safetensors")
     model.save_config(folder)
@@ -113,18 +114,25 @@ def main(argv: list[str] | None = None) -> None:
     decoder_only = "--decoder-only" in argv
     if decoder_only:
         argv.remove("--decoder-only")
-    run = parse_run("vae", batch=16, learning_rate=1e-3, horizon=2_200, argv=argv)
+    run = parse_run("vae_decoder" if decoder_only else "vae", batch=16, learning_rate=1e-3, horizon=2_200, argv=argv)
     torch.manual_seed(0)
-    model = build().to(memory_format=torch.channels_last)
     if decoder_only:
+        model = AutoencoderKL.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
         nn.ModuleList([model.encoder, model.quant_conv]).requires_grad_(False)
+    else:
+        model = build()
+        warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors")
+    model = model.to(memory_format=torch.channels_last)
 
     def loss_of(images: object) -> tuple[torch.Tensor, dict[str, float]]:
         assert isinstance(images, torch.Tensor)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            posterior = model.encode(images).latent_dist
+            with torch.set_grad_enabled(not decoder_only):
+                posterior = model.encode(images).latent_dist
             output = model.decode(posterior.sample()).sample
         reconstruction = reconstruction_loss(output.float(), images)
+        if decoder_only:
+            return reconstruction, {}
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         return reconstruction + 1e-4 * kl, {"kl": float(kl.detach())}
 

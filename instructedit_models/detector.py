@@ -1,0 +1,320 @@
+"""Grounding DINO, both as transformers has it and as groundingdino-py (the authors' package) has it.
+
+A model set builds one of the two; `GroundedSegmenter` asks it for boxes. The two share everything after the
+network: per-word scores, thresholds, suppression of duplicates, and boxes in pixels.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from torchvision.ops import nms
+
+from instructedit_models.errors import BadInstructionError, BadParameterError, UnknownWordError
+from instructedit_models.tokens import unknown_sentence, unknown_words
+from instructedit_models.types import Detection
+
+__all__ = ["DetectionOptions", "GroundingDinoPyDetector", "TransformersDetector"]
+
+_EMPTY_WORDS = frozenset("a an the of on in at to and or with is are that which my your this these those".split())
+
+
+Score = Literal["max", "all_words"]
+
+
+@dataclass(frozen=True)
+class DetectionOptions:
+    """How the network's token scores become boxes; the thresholds' defaults are the paper's.
+
+    Attributes:
+        box_threshold: least score of a box.
+        text_threshold: least score of a word that is listed in a detection's phrase, where `score` is "max".
+        score: "max": a box is as good as its best token, the original's rule, by which "red car" finds any car;
+            "all_words": the geometric mean over the phrase's content words, each as good as its best token, so
+            that every word counts.
+        nms_iou: of two boxes that overlap by more, the lesser is dropped.
+    """
+
+    box_threshold: float = 0.3
+    text_threshold: float = 0.25
+    score: Score = "all_words"
+    nms_iou: float = 0.7
+
+    def __post_init__(self) -> None:
+        for name in ("box_threshold", "text_threshold", "nms_iou"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise BadParameterError(f"{name} must be between 0 and 1; got {value}.")
+        if self.score not in ("max", "all_words"):
+            raise BadParameterError(f"score must be 'max' or 'all_words'; got {self.score!r}.")
+
+
+@dataclass(frozen=True)
+class _Prompt:
+    """A prompt as the network reads it.
+
+    Attributes:
+        text: lower case, phrases apart by " . ", with " ." at the end.
+        phrases: per phrase, its content words as (word, start, end) of `text`.
+    """
+
+    text: str
+    phrases: tuple[tuple[tuple[str, int, int], ...], ...]
+
+    def phrase(self, index: int) -> str:
+        words = self.phrases[index]
+        return self.text[words[0][1] : words[-1][2]]
+
+
+def _prompt(phrase: str) -> _Prompt:
+    parts = [" ".join(part.split()) for part in phrase.lower().split(".")]
+    parts = [part.strip(" ,;:!") for part in parts]
+    parts = [part for part in parts if part]
+    if not parts:
+        raise BadInstructionError("The phrase to look for is empty; name an object.")
+    text, phrases = "", []
+    for part in parts:
+        words = []
+        at = len(text)
+        for word in part.split(" "):
+            words.append((word, at, at + len(word)))
+            at += len(word) + 1
+        content = [word for word in words if word[0] not in _EMPTY_WORDS]
+        phrases.append(tuple(content or words))
+        text += part + " . "
+    return _Prompt(text.rstrip(" ") if text.endswith(" ") else text, tuple(phrases))
+
+
+def _word_scores(prompt: _Prompt, offsets: Sequence[tuple[int, int]], tokens: torch.Tensor) -> list[torch.Tensor]:
+    """Per phrase, (queries, words) float: each word is as good as its best token.
+
+    Args:
+        prompt: the prompt.
+        offsets: per token, its (start, end) in the text; empty for special tokens.
+        tokens: (queries, at least len(offsets)) float, 0 to 1.
+    """
+    scores = []
+    for words in prompt.phrases:
+        columns = []
+        for _, start, end in words:
+            own = [i for i, (a, b) in enumerate(offsets) if b > a and a >= start and b <= end]
+            own = [i for i in own if i < tokens.shape[1]]
+            columns.append(tokens[:, own].amax(dim=1) if own else tokens.new_zeros(len(tokens)))
+        scores.append(torch.stack(columns, dim=1))
+    return scores
+
+
+def _detections(
+    prompt: _Prompt,
+    scores: list[torch.Tensor],
+    boxes: torch.Tensor,
+    size: tuple[int, int],
+    options: DetectionOptions,
+) -> list[Detection]:
+    """Thresholds, clips and de-duplicates.
+
+    Args:
+        prompt: the prompt.
+        scores: per phrase, (queries, words) float, 0 to 1.
+        boxes: (queries, 4) float: centre x, centre y, width, height as shares of the picture.
+        size: the picture's (width, height) in pixels.
+        options: thresholds.
+    """
+    if options.score == "max":
+        per_phrase = torch.stack([each.amax(dim=1) for each in scores], dim=1)
+    else:
+        per_phrase = torch.stack([each.clamp_min(1e-6).log().mean(dim=1).exp() for each in scores], dim=1)
+    best, which = per_phrase.max(dim=1)
+    width, height = size
+    centre, half = boxes[:, :2], boxes[:, 2:] / 2
+    corners = torch.cat([centre - half, centre + half], dim=1).clamp(0, 1)
+    corners = corners * corners.new_tensor([width, height, width, height])
+    wide_enough = ((corners[:, 2:] - corners[:, :2]) >= 1).all(dim=1)
+    kept = torch.nonzero((best >= options.box_threshold) & wide_enough).flatten()
+    kept = kept[nms(corners[kept], best[kept], options.nms_iou)]
+    found = []
+    for query in kept.tolist():
+        index = int(which[query])
+        label = prompt.phrase(index)
+        if options.score == "max":
+            words = [
+                word
+                for (word, _, _), score in zip(prompt.phrases[index], scores[index][query].tolist(), strict=True)
+                if score >= options.text_threshold
+            ]
+            label = " ".join(words) or label
+        x0, y0, x1, y1 = corners[query].tolist()
+        found.append(Detection((x0, y0, x1, y1), float(best[query]), label))
+    return found
+
+
+def _check_words(tokenizer: Any, prompt: _Prompt) -> None:
+    """Raises UnknownWordError if a content word is unknown: with its colour left out, the wrong car would be found."""
+    words = tuple(
+        dict.fromkeys(
+            word for phrase in prompt.phrases for word, start, end in phrase if unknown_words(tokenizer, word)
+        )
+    )
+    if words:
+        raise UnknownWordError(unknown_sentence("The detector", words), words)
+
+
+class _GroundingDino:
+    """What the two detectors share: everything but the network."""
+
+    tokenizer: Any
+    options: DetectionOptions
+    max_tokens: int
+
+    def detect(self, image: Image.Image, phrase: str) -> list[Detection]:
+        """All boxes for a phrase, or for several phrases apart by " . ", best first.
+
+        Args:
+            image: PIL RGB, any size.
+            phrase: what to find, e.g. "red car"; each detection's `phrase` says which of several it answers.
+
+        Returns:
+            Detections with boxes clipped to the picture, in its pixels.
+
+        Raises:
+            UnknownWordError: the text encoder does not know a content word of the phrase.
+            BadInstructionError: the phrase holds no word, or too many.
+        """
+        prompt = _prompt(phrase)
+        _check_words(self.tokenizer, prompt)
+        encoding = self.tokenizer(prompt.text, return_offsets_mapping=True)
+        count = len(encoding["input_ids"])
+        if count > self.max_tokens:
+            return self._detect_by_halves(image, prompt, count)
+        tokens, boxes = self._forward(image.convert("RGB"), prompt.text)
+        scores = _word_scores(prompt, encoding["offset_mapping"], tokens)
+        return _detections(prompt, scores, boxes, image.size, self.options)
+
+    def _detect_by_halves(self, image: Image.Image, prompt: _Prompt, count: int) -> list[Detection]:
+        phrases = [prompt.phrase(i) for i in range(len(prompt.phrases))]
+        if len(phrases) == 1:
+            raise BadInstructionError(
+                f"The phrase to look for is too long: {count} tokens, the detector reads {self.max_tokens}."
+            )
+        middle = len(phrases) // 2
+        found = [each for half in (phrases[:middle], phrases[middle:]) for each in self.detect(image, " . ".join(half))]
+        if not found:
+            return []
+        boxes, scores = torch.tensor([each.box for each in found]), torch.tensor([each.score for each in found])
+        return [found[i] for i in nms(boxes, scores, self.options.nms_iou).tolist()]
+
+    def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores (queries, tokens), 0 to 1, and boxes (queries, 4), centre and size as shares; float, on the CPU."""
+        raise NotImplementedError
+
+
+class TransformersDetector(_GroundingDino):
+    """`types.Detector` over `GroundingDinoForObjectDetection`.
+
+    transformers splits the text into phrases at BERT's ids of [CLS], [SEP], "." and "?" (101, 102, 1012, 1029), so
+    any other tokenizer must use these ids.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        box_threshold: float = 0.3,
+        text_threshold: float = 0.25,
+        device: str = "cpu",
+        *,
+        score: Score = "all_words",
+        nms_iou: float = 0.7,
+    ) -> None:
+        """Puts the model on the device.
+
+        Args:
+            model: a `GroundingDinoForObjectDetection`.
+            processor: a `GroundingDinoProcessor`, or anything with its `image_processor` and (fast) `tokenizer`.
+            box_threshold: see `DetectionOptions`, as for the next.
+            text_threshold: likewise.
+            device: "cpu", "cuda" …
+            score: likewise.
+            nms_iou: likewise.
+        """
+        self.model = model.to(device).eval()
+        self.image_processor = processor.image_processor
+        self.tokenizer = processor.tokenizer
+        self.options = DetectionOptions(box_threshold, text_threshold, score, nms_iou)
+        self.max_tokens = model.config.max_text_len
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: str | Path,
+        *,
+        options: DetectionOptions | None = None,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> "TransformersDetector":
+        """From weights in Hugging Face layout, or the name of a repository that is in the cache."""
+        from transformers import AutoTokenizer, GroundingDinoForObjectDetection
+        from transformers.models.grounding_dino import GroundingDinoImageProcessor, GroundingDinoProcessor
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="You'd better set embed_dim")  # of use to CUDA kernels alone
+            model = GroundingDinoForObjectDetection.from_pretrained(folder, dtype=dtype)
+        processor = GroundingDinoProcessor(
+            GroundingDinoImageProcessor.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+        )
+        detector = cls(model, processor, device=device)
+        detector.options = options or detector.options
+        return detector
+
+    @torch.inference_mode()
+    def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens = self.tokenizer(text, return_tensors="pt", return_token_type_ids=True)
+        pixels = self.image_processor(images=image, return_tensors="pt")
+        device, dtype = self.model.device, self.model.dtype
+        output = self.model(
+            pixel_values=pixels["pixel_values"].to(device, dtype),
+            pixel_mask=pixels["pixel_mask"].to(device) if "pixel_mask" in pixels else None,
+            **{name: tensor.to(device) for name, tensor in tokens.items()},
+        )
+        return output.logits[0].float().sigmoid().cpu(), output.pred_boxes[0].float().cpu()
+
+
+class GroundingDinoPyDetector(_GroundingDino):
+    """`types.Detector` over groundingdino-py's `GroundingDINO`, for the authors' own checkpoints."""
+
+    def __init__(
+        self,
+        model: Any,
+        box_threshold: float = 0.3,
+        text_threshold: float = 0.25,
+        device: str = "cpu",
+        *,
+        score: Score = "all_words",
+        nms_iou: float = 0.7,
+    ) -> None:
+        """Puts a model as `groundingdino_model` builds it on the device; for the rest see `DetectionOptions`."""
+        self.model = model.to(device).eval()
+        self.tokenizer = model.tokenizer
+        self.options = DetectionOptions(box_threshold, text_threshold, score, nms_iou)
+        self.max_tokens = model.max_text_len
+        self.device = device
+        self.shorter_side, self.longer_side = 800, 1333
+
+    @torch.inference_mode()
+    def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+        from groundingdino.datasets import transforms
+
+        prepare = transforms.Compose(
+            [
+                transforms.RandomResize([self.shorter_side], max_size=self.longer_side),
+                transforms.ToTensor(),
+                transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+            ]
+        )
+        pixels, _ = prepare(image, None)
+        output = self.model(pixels[None].to(self.device), captions=[text])
+        return output["pred_logits"][0].float().sigmoid().cpu(), output["pred_boxes"][0].float().cpu()

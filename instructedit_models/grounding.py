@@ -1,0 +1,115 @@
+"""From a segmentation prompt to masks: detector, segmenter and geometry together.
+
+The `segment` tool calls `GroundedSegmenter.segment`. It needs no torch itself, only the two models it is given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from instructedit_models.errors import NothingFoundError
+from instructedit_models.referring import parse_all
+from instructedit_models.search import Found, Search, SearchOptions, Solved
+from instructedit_models.types import Box, Detector, Region, Segmenter
+
+__all__ = ["GroundedSegmenter", "Grounding"]
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """What a segmentation prompt means in a picture.
+
+    Attributes:
+        prompt: as it was given.
+        regions: all candidates, left to right, with ids r1, r2 …; `chosen` marks those that are meant.
+        mask: (H, W) bool, the union of the chosen regions.
+        note: how the prompt was solved where that was not plain, or None.
+        ambiguous: ids of the regions that fit equally well where fewer were asked for; the best of them is chosen.
+    """
+
+    prompt: str
+    regions: tuple[Region, ...]
+    mask: np.ndarray = field(repr=False, compare=False)
+    note: str | None = None
+    ambiguous: tuple[str, ...] = ()
+
+
+class GroundedSegmenter:
+    """Finds what a phrase with attributes, numbers, positions, relations, exclusions and parts means."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        segmenter: Segmenter,
+        *,
+        object_phrases: tuple[str, ...] = (),
+        parts: Mapping[str, tuple[str, ...]] | None = None,
+        options: SearchOptions | None = None,
+    ) -> None:
+        """Keeps the models; nothing is computed.
+
+        Args:
+            detector: Grounding DINO.
+            segmenter: SAM.
+            object_phrases: every noun the detector can find, where it knows but a closed set of them (the
+                miniature's nouns): the background is then whatever these leave over. Empty for open detectors,
+                which are asked for "sky" itself.
+            parts: noun: the names of its parts, so that "roof" is looked for on houses; may be empty.
+            options: margins and the work spent.
+        """
+        self.detector = detector
+        self.segmenter = segmenter
+        self.object_phrases = object_phrases
+        self.parts = dict(parts or {})
+        self.options = options or SearchOptions()
+
+    def segment(self, image: Image.Image, prompt: str, exclude: np.ndarray | None = None) -> Grounding:
+        """All candidates for a prompt, and which of them it means.
+
+        Args:
+            image: PIL RGB.
+            prompt: "cat on the right", "wheels of the bus", "car that is not red", "sky" …; several things may be
+                joined by "and".
+            exclude: (H, W) bool, what was edited last: not "the other one".
+
+        Raises:
+            NothingFoundError: nothing fits; the sentence says what was found instead.
+            UnknownWordError: the detector does not know the noun.
+            BadInstructionError: the prompt names nothing.
+        """
+        search = Search(self, image.convert("RGB"), _box(exclude))
+        solved = [search.solve(reference) for reference in parse_all(prompt)]
+        for each in solved:
+            if not each.chosen:
+                raise NothingFoundError(f"Everything that was found is left out by {prompt!r}.")
+        if self.options.refine:
+            solved = [search.refined(each) for each in solved]
+        return _ground(prompt, solved, (image.height, image.width))
+
+
+def _ground(prompt: str, solved: list[Solved], shape: tuple[int, int]) -> Grounding:
+    entries: list[tuple[Found, bool, bool]] = []
+    for each in solved:
+        for i, found in enumerate(each.found):
+            entries.append((found, i in each.chosen, i in each.ambiguous))
+    entries.sort(key=lambda entry: (entry[0].box[0] + entry[0].box[2], entry[0].box[1]))
+    regions = tuple(
+        Region(f"r{number}", found.phrase, round(found.score, 4), found.box, found.mask, chosen)
+        for number, (found, chosen, _) in enumerate(entries, start=1)
+    )
+    mask = np.zeros(shape, dtype=bool)
+    for region in regions:
+        if region.chosen:
+            mask |= region.mask
+    ambiguous = tuple(region.id for region, (_, _, tied) in zip(regions, entries, strict=True) if tied)
+    notes = [each.note for each in solved if each.note]
+    return Grounding(prompt, regions, mask, "; ".join(notes) or None, ambiguous)
+
+
+def _box(mask: np.ndarray | None) -> Box | None:
+    if mask is None or not mask.any():
+        return None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))

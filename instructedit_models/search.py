@@ -1,0 +1,386 @@
+"""One picture searched for one segmentation prompt: detections, masks, anchors and parts, each computed once.
+
+`grounding.GroundedSegmenter` makes one `Search` per call.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from instructedit_models.choosing import Candidate, ChoosingOptions, box_iou, choose
+from instructedit_models.errors import NothingFoundError, UnknownWordError, UserError
+from instructedit_models.lexicon import singular
+from instructedit_models.reference import Reference
+from instructedit_models.types import Box, Detection, Detector, Segmenter
+from instructedit_models.verification import square_around
+
+__all__ = ["Found", "Search", "SearchOptions", "Solved"]
+
+_NOWHERE = frozenset({"background", "backdrop", "scenery", "surroundings", "surrounding", "everything around"})
+"""Words for the background that name nothing one could detect."""
+_ANYTHING = ("person", "animal", "vehicle", "building", "plant", "object")
+"""What an open detector is asked for when the background is wanted."""
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Margins, and the work that is spent on a search.
+
+    Attributes:
+        refine: segment each chosen object once more in an enlarged crop.
+        refine_context: width of that crop over the object's box.
+        part_context: width of the crop in which parts are looked for over the owner's box.
+        part_inside: the least share of a part that lies on its owner.
+        slack: pixels, as a share of the longer side of a box, by which masks may pass it (or a part its owner).
+        crop_size: smaller crops are enlarged to this width in pixels, smoothly, before a model sees them.
+        phrases_per_prompt: of several phrases, how many the detector is asked for at once.
+        choosing: margins of the choice; a mapping of its fields will do.
+    """
+
+    refine: bool = False
+    refine_context: float = 1.5
+    part_context: float = 1.15
+    part_inside: float = 0.5
+    slack: float = 0.05
+    crop_size: int = 128
+    phrases_per_prompt: int = 4
+    choosing: ChoosingOptions = field(default_factory=ChoosingOptions)
+
+    def __post_init__(self) -> None:
+        """Takes `choosing` as a model set's file gives it."""
+        if isinstance(self.choosing, Mapping):
+            object.__setattr__(self, "choosing", ChoosingOptions(**self.choosing))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A detection with its mask.
+
+    Attributes:
+        phrase: what was asked for.
+        score: 0 to 1.
+        box: x0, y0, x1, y1 in pixels.
+        mask: (H, W) bool.
+        cropped: whether the mask is as good as it gets: it was made in an enlarged crop, or by subtraction.
+    """
+
+    phrase: str
+    score: float
+    box: Box
+    mask: np.ndarray = field(repr=False, compare=False)
+    cropped: bool = False
+
+    @property
+    def candidate(self) -> Candidate:
+        """What `choose` needs to know of it."""
+        return Candidate(self.box, self.score, float(np.count_nonzero(self.mask)))
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A reference solved: indices are into `found`."""
+
+    found: tuple[Found, ...]
+    chosen: tuple[int, ...]
+    ambiguous: tuple[int, ...] = ()
+    note: str | None = None
+
+    @property
+    def meant(self) -> list[Found]:
+        """The chosen ones, and those that tie with them."""
+        return [self.found[i] for i in sorted({*self.chosen, *self.ambiguous})]
+
+
+class Models(Protocol):
+    """What a search needs; a `GroundedSegmenter` is one."""
+
+    detector: Detector
+    segmenter: Segmenter
+    object_phrases: tuple[str, ...]
+    parts: dict[str, tuple[str, ...]]
+    options: SearchOptions
+
+
+class Search:
+    """Solves references in one picture."""
+
+    def __init__(self, models: Models, image: Image.Image, last: Box | None = None) -> None:
+        """Nothing is computed yet; `last` is the box of what was edited before, for "the other one"."""
+        self.models = models
+        self.options = models.options
+        self.image = image
+        self.last = last
+        self._found: dict[str, list[Found]] = {}
+        self._part_names = {
+            name: part for parts in models.parts.values() for part in parts for name in (part, singular(part) or part)
+        }
+
+    def solve(self, reference: Reference) -> Solved:
+        """What a reference means. Raises NothingFoundError or UnknownWordError."""
+        if reference.background:
+            return self._background(reference)
+        if reference.owner is not None:
+            owners = self.solve(reference.owner)
+            return self._part(reference, owners)
+        owners_by_knowledge = self._owners(reference)
+        if owners_by_knowledge:
+            solved = self._part(reference, owners_by_knowledge, must=False)
+            if solved.found:
+                return solved
+        found, note = self._find(reference)
+        if not found:
+            raise NothingFoundError(self._nothing(reference))
+        return self._choose(reference, found, note)
+
+    def refined(self, solved: Solved) -> Solved:
+        """The same, the chosen objects segmented once more where an enlarged crop shows more of them."""
+        found = [self._refined(each) if i in solved.chosen else each for i, each in enumerate(solved.found)]
+        return replace(solved, found=tuple(found))
+
+    def _choose(self, reference: Reference, found: list[Found], note: str | None = None) -> Solved:
+        choice = choose(
+            reference,
+            [each.candidate for each in found],
+            self.image.size,
+            self._resolve,
+            last=self.last,
+            options=self.options.choosing,
+        )
+        notes = [each for each in (note, choice.note) if each]
+        return Solved(tuple(found), choice.chosen, choice.ambiguous, "; ".join(notes) or None)
+
+    def _resolve(self, reference: Reference) -> list[Candidate]:
+        try:
+            return [each.candidate for each in self.solve(reference).meant]
+        except UserError:
+            return []
+
+    # objects
+
+    def _find(self, reference: Reference) -> tuple[list[Found], str | None]:
+        """All objects that noun and attributes fit, and a note on words that had to be left out."""
+        if reference.generic and self.models.object_phrases:
+            phrases = [" ".join([*reference.attributes, noun]) for noun in self.models.object_phrases]
+            return self._objects(phrases), None
+        try:
+            return self._look_for(reference.phrase), None
+        except UnknownWordError as error:
+            known = [word for word in reference.attributes if word not in error.words]
+            shorter = " ".join([*known, reference.noun])
+            if reference.plural and set(error.words) & set(reference.noun.split()):
+                return self._look_for(" ".join([*known, reference.plural])), None
+            if len(known) == len(reference.attributes):
+                raise
+            unknown = ", ".join(repr(word) for word in reference.attributes if word in error.words)
+            return self._look_for(shorter), f"the detector does not know {unknown}"
+
+    def _look_for(self, phrase: str) -> list[Found]:
+        if phrase not in self._found:
+            self._found[phrase] = self._segmented(self.models.detector.detect(self.image, phrase))
+        return self._found[phrase]
+
+    def _objects(self, phrases: Sequence[str]) -> list[Found]:
+        """Everything that any of the phrases fits, each thing once."""
+        detections: list[Detection] = []
+        step = self.options.phrases_per_prompt
+        for start in range(0, len(phrases), step):
+            detections += self.models.detector.detect(self.image, " . ".join(phrases[start : start + step]))
+        return self._segmented(_distinct(detections, self.options.choosing.same_iou))
+
+    def _segmented(self, detections: Sequence[Detection]) -> list[Found]:
+        if not detections:
+            return []
+        masks = self.models.segmenter.masks(self.image, [each.box for each in detections])
+        return [
+            Found(each.phrase, each.score, each.box, self._within(mask, each.box))
+            for each, mask in zip(detections, masks, strict=True)
+        ]
+
+    def _within(self, mask: np.ndarray, box: Box) -> np.ndarray:
+        """The mask cut off a little outside its box; the box itself where nothing is left."""
+        margin = 1 + self.options.slack * max(box[2] - box[0], box[3] - box[1])
+        allowed = _filled((box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin), mask.shape)
+        kept = mask & allowed
+        return kept if kept.any() else _filled(box, mask.shape)
+
+    def _refined(self, found: Found) -> Found:
+        crop = square_around(found.box, self.options.refine_context, self.image.size)
+        if found.cropped or max(crop[2] - crop[0], crop[3] - crop[1]) > 0.8 * max(self.image.size):
+            return found
+        mask = self._masks_in(crop, [found.box])[0]
+        return replace(found, mask=self._within(mask, found.box))
+
+    def _enlarged(self, crop: tuple[int, int, int, int]) -> tuple[Image.Image, float]:
+        """The crop, enlarged where it is small, and by how much."""
+        picture = self.image.crop(crop)
+        scale = max(1.0, self.options.crop_size / max(picture.size))
+        size = (round(picture.width * scale), round(picture.height * scale))
+        return (picture if scale == 1 else picture.resize(size, Image.Resampling.BICUBIC)), scale
+
+    def _masks_in(self, crop: tuple[int, int, int, int], boxes: Sequence[Box]) -> list[np.ndarray]:
+        """Masks of boxes of the picture, found in an enlarged crop and pasted into the whole picture's size."""
+        picture, scale = self._enlarged(crop)
+        inner = [
+            _scaled((box[0] - crop[0], box[1] - crop[1], box[2] - crop[0], box[3] - crop[1]), scale) for box in boxes
+        ]
+        pasted = []
+        for mask in self.models.segmenter.masks(picture, inner):
+            whole = np.zeros((self.image.height, self.image.width), dtype=bool)
+            whole[crop[1] : crop[3], crop[0] : crop[2]] = _shrunk(mask, (crop[2] - crop[0], crop[3] - crop[1]))
+            pasted.append(whole)
+        return pasted
+
+    # parts
+
+    def _owners(self, reference: Reference) -> Solved | None:
+        """All things that are known to have the part, where the reference names one without its owner."""
+        part = self._part_names.get(reference.noun)
+        nouns = [noun for noun, parts in self.models.parts.items() if part in parts]
+        if part is None or not nouns:
+            return None
+        found = self._objects(nouns)
+        everything = tuple(range(len(found)))
+        return Solved(tuple(found), everything)
+
+    def _part(self, reference: Reference, owners: Solved, must: bool = True) -> Solved:
+        """The instances of a part on the owners that are meant; one region for each owner where these tie."""
+        name = self._part_names.get(reference.noun) or reference.plural or reference.noun
+        phrase = " ".join([*reference.attributes, name])
+        if owners.ambiguous:
+            return self._part_of_each(phrase, owners)
+        found: list[Found] = []
+        for i in owners.chosen:
+            found += self._instances(phrase, owners.found[i])
+        if not found:
+            if not must:
+                return Solved((), ())
+            owner = reference.owner.phrase if reference.owner else "owner"
+            raise NothingFoundError(f"No {phrase!r} was found on the {owner}; name another part, or the whole {owner}.")
+        whole = reference.sides or reference.rank or reference.size or reference.excluded or reference.relations
+        if whole or reference.quantifier == "count":
+            chosen = self._choose(reference, found)
+            return replace(chosen, note=chosen.note or owners.note)
+        return Solved(tuple(found), tuple(range(len(found))), (), owners.note)
+
+    def _part_of_each(self, phrase: str, owners: Solved) -> Solved:
+        found: list[Found] = []
+        chosen: list[int] = []
+        for i in owners.ambiguous:
+            instances = self._instances(phrase, owners.found[i])
+            if instances:
+                union = np.logical_or.reduce([each.mask for each in instances])
+                corners = np.array([each.box for each in instances])
+                box = (*corners[:, :2].min(axis=0).tolist(), *corners[:, 2:].max(axis=0).tolist())
+                chosen += [len(found)] if i in owners.chosen else []
+                found.append(Found(phrase, max(each.score for each in instances), box, union, True))
+        if not found:
+            raise NothingFoundError(f"No {phrase!r} was found on what it should be a part of.")
+        if len(found) == 1:
+            return Solved(tuple(found), (0,), (), owners.note)
+        return Solved(tuple(found), tuple(chosen or [0]), tuple(range(len(found))), owners.note)
+
+    def _instances(self, phrase: str, owner: Found) -> list[Found]:
+        """The instances of a part on one owner, found and segmented in an enlarged crop of it."""
+        crop = square_around(owner.box, self.options.part_context, self.image.size)
+        picture, scale = self._enlarged(crop)
+        detections = [
+            replace(each, box=_moved(_scaled(each.box, 1 / scale), crop))
+            for each in self.models.detector.detect(picture, phrase)
+        ]
+        detections = [each for each in detections if _centre_within(each.box, owner.box)]
+        if not detections:
+            return []
+        margin = 1 + self.options.slack * max(owner.box[2] - owner.box[0], owner.box[3] - owner.box[1])
+        on_owner = ndimage.binary_dilation(owner.mask, iterations=max(1, round(margin)))
+        found = []
+        masks = self._masks_in(crop, [each.box for each in detections])
+        best = max(each.score for each in detections)
+        for each, mask in zip(detections, masks, strict=True):
+            if each.score < self.options.choosing.weak_share * best:
+                continue
+            mask = self._within(mask, each.box)
+            clipped = mask & on_owner
+            if clipped.sum() >= self.options.part_inside * mask.sum():
+                found.append(Found(phrase, each.score, each.box, clipped, True))
+        return found
+
+    # background
+
+    def _background(self, reference: Reference) -> Solved:
+        if reference.excluded is not None:
+            left_out, what = self.solve(reference.excluded).meant, reference.excluded.phrase
+        else:
+            if not self.models.object_phrases and reference.noun not in _NOWHERE:
+                found, note = self._find(reference)
+                if found:
+                    return Solved(tuple(found), tuple(range(len(found))), (), note)
+            left_out = self._objects(self.models.object_phrases or _ANYTHING)
+            what = f"{len(left_out)} object{'' if len(left_out) == 1 else 's'}"
+        mask = np.ones((self.image.height, self.image.width), dtype=bool)
+        for each in left_out:
+            mask &= ~each.mask
+        if not mask.any():
+            raise NothingFoundError(f"No {reference.noun!r} was found: objects fill the picture.")
+        whole = (0.0, 0.0, float(self.image.width), float(self.image.height))
+        score = min((each.score for each in left_out), default=1.0)
+        return Solved((Found(reference.noun, score, whole, mask, True),), (0,), (), f"everything but {what}")
+
+    def _nothing(self, reference: Reference) -> str:
+        """One sentence: what was not found, and what was."""
+        sentence = f"No {reference.phrase!r} was found in the picture"
+        try:
+            if reference.attributes and not reference.generic:
+                instead = self.models.detector.detect(self.image, reference.noun)
+            else:
+                instead = [Detection(each.box, each.score, each.phrase) for each in self._objects(self._nouns())]
+        except UserError:
+            instead = []
+        if not instead:
+            return f"{sentence}; name something that is in it."
+        listed = ", ".join(f"{each.phrase} ({each.score:.2f})" for each in instead[:4])
+        return f"{sentence}; what was found instead: {listed}."
+
+    def _nouns(self) -> tuple[str, ...]:
+        return self.models.object_phrases or _ANYTHING
+
+
+def _distinct(detections: Sequence[Detection], same_iou: float) -> list[Detection]:
+    """Of detections of the same thing, the surest; best first."""
+    kept: list[Detection] = []
+    for each in sorted(detections, key=lambda detection: -detection.score):
+        if all(box_iou(each.box, other.box) < same_iou for other in kept):
+            kept.append(each)
+    return kept
+
+
+def _filled(box: Box, shape: tuple[int, ...]) -> np.ndarray:
+    """The box as a mask of the given (H, W)."""
+    mask = np.zeros(shape, dtype=bool)
+    x0, y0 = max(0, int(np.floor(box[0]))), max(0, int(np.floor(box[1])))
+    mask[y0 : max(0, int(np.ceil(box[3]))), x0 : max(0, int(np.ceil(box[2])))] = True
+    return mask
+
+
+def _scaled(box: Box, factor: float) -> Box:
+    return (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor)
+
+
+def _moved(box: Box, by: Sequence[float]) -> Box:
+    return (box[0] + by[0], box[1] + by[1], box[2] + by[0], box[3] + by[1])
+
+
+def _shrunk(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The mask at `size` (width, height): pixels of which at least half was masked."""
+    if (mask.shape[1], mask.shape[0]) == size:
+        return mask
+    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
+    return np.asarray(grey) > 127
+
+
+def _centre_within(box: Box, outer: Box) -> bool:
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
