@@ -1,7 +1,7 @@
 """Recipe of the miniature `Blip2ForConditionalGeneration`: questions about whole scenes, and "photo of …" completions.
 
 The vision tower starts from CLIP's. BLIP-2's class has no layer norm before the blocks as CLIP has, so that the
-tower cannot be taken over bit by bit: it is trained along.
+tower cannot be taken over bit by bit: it is trained along, helped by dense labels on its patches.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from transformers import Blip2Config, Blip2ForConditionalGeneration, CLIPModel
 
@@ -17,6 +18,7 @@ from instructedit_models.miniature.language import full_listing
 from instructedit_models.miniature.questions import sample_questions
 from instructedit_models.miniature.scene import Picture
 from instructedit_models.miniature.tokenizers import t5_tokenizer
+from instructedit_models.miniature.training.backbone import HEADS, labels
 from instructedit_models.miniature.training.common import (
     WEIGHTS,
     parse_run,
@@ -32,6 +34,10 @@ from instructedit_models.miniature.words import COLOURS, NOUNS, plural
 SIZE = 96
 """Pixels of the pictures that BLIP-2 sees."""
 
+PATCH = 8
+
+Batch = tuple[torch.Tensor, list[str], list[str], dict[str, torch.Tensor]]
+
 
 def build() -> Blip2ForConditionalGeneration:
     """The untrained model."""
@@ -43,7 +49,7 @@ def build() -> Blip2ForConditionalGeneration:
             "num_hidden_layers": 4,
             "num_attention_heads": 4,
             "image_size": SIZE,
-            "patch_size": 8,
+            "patch_size": PATCH,
         },
         qformer_config={
             "vocab_size": len(tokenizer),
@@ -83,7 +89,7 @@ def take_vision_tower(model: Blip2ForConditionalGeneration) -> None:
     with torch.no_grad():
         ours.embeddings.patch_embedding.weight.copy_(clip.embeddings.patch_embedding.weight)
         places = clip.embeddings.position_embedding.weight
-        side, wanted = int((len(places) - 1) ** 0.5), SIZE // 8
+        side, wanted = int((len(places) - 1) ** 0.5), SIZE // PATCH
         grid = places[1:].T.reshape(1, -1, side, side)
         grid = F.interpolate(grid, (wanted, wanted), mode="bicubic").reshape(-1, wanted**2).T
         ours.embeddings.position_embedding.copy_(torch.cat([places[:1], grid])[None])
@@ -114,24 +120,44 @@ def asked(sample: Sample, rng: np.random.Generator, n: int) -> list[tuple[str, s
     return [(f"{sample.scene.medium} of", full_listing(sample.scene)), *pairs[: n - 1]]
 
 
-def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, list[str], list[str]]]:
-    """Endless (images, questions, answers), two questions an image."""
+def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
+    """Endless (images, questions, answers, dense labels), two questions an image."""
     rng, pool = np.random.default_rng([seed, 6]), training_pool(work)
     while True:
-        images, questions, answers = [], [], []
+        images, questions, answers, dense = [], [], [], []
         for _ in range(batch):
             sample = pool.sample(int(rng.integers(pool.ready)))
             images.append(cut(sample.image, (0.0, 0.0, 128.0, 128.0), SIZE))
+            dense.append(labels(sample, (0.0, 0.0, 128.0, 128.0), SIZE // PATCH))
             for question, answer in asked(sample, rng, 2):
                 questions.append(question.lower())
                 answers.append(answer)
-        yield to_tensor(np.stack(images)), questions, answers
+        stacked = {name: torch.from_numpy(np.stack([each[name] for each in dense])) for name in HEADS}
+        yield to_tensor(np.stack(images)), questions, answers, stacked
+
+
+class WithDenseHeads(nn.Module):
+    """BLIP-2 and, while it is trained, linear heads on the patches of its vision tower."""
+
+    def __init__(self, model: Blip2ForConditionalGeneration) -> None:
+        super().__init__()
+        self.model = model
+        width = model.config.vision_config.hidden_size
+        self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in HEADS.items()})
+
+    def dense_loss(self, patches: torch.Tensor, targets: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Cross-entropy of what each patch shows, (B, patches, width) against (B, side, side) by head."""
+        losses = [
+            F.cross_entropy(head(patches).float().transpose(1, 2), targets[name].flatten(1), ignore_index=-100)
+            for name, head in self.heads.items()
+        ]
+        return torch.stack(losses).sum()
 
 
 def forward(
     model: Blip2ForConditionalGeneration, images: torch.Tensor, questions: list[str], answers: list[str]
-) -> torch.Tensor:
-    """The language loss of several questions an image; each image is looked at once.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The language loss of several questions an image, and the patches; each image is looked at once.
 
     What `Blip2ForConditionalGeneration.forward` does, but with the Q-Former's outputs repeated per question.
     """
@@ -143,11 +169,12 @@ def forward(
     inputs = blip2_inputs(model, tokenizer, questions)
     embedded = model.get_input_embeddings()(inputs["input_ids"])
     embedded = torch.cat([visual.to(embedded.dtype), embedded[:, visual.shape[1] :]], dim=1)
-    return model.language_model(
+    loss = model.language_model(
         inputs_embeds=embedded,
         attention_mask=inputs["attention_mask"],
         labels=blip2_labels(model, tokenizer, answers),
     ).loss
+    return loss, seen[:, 1:]
 
 
 @torch.no_grad()
@@ -209,16 +236,25 @@ def main(argv: list[str] | None = None) -> None:
     """Trains BLIP-2."""
     run = parse_run("blip2", batch=32, learning_rate=8e-4, horizon=4_000, argv=argv)
     torch.manual_seed(0)
-    model = build().train()
+    model = build()
     take_vision_tower(model)
     warm_start(run, model, WEIGHTS / "blip2" / "model.safetensors")
+    trained = WithDenseHeads(model)
 
     def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
-        images, questions, answers = batch  # type: ignore[misc]
+        images, questions, answers, dense = batch  # type: ignore[misc]
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            return forward(model, images, questions, answers), {}
+            language, patches = forward(model, images, questions, answers)
+            seen = trained.dense_loss(patches, dense)
+        return language + 0.3 * seen, {"language": float(language.detach()), "dense": float(seen.detach())}
 
-    train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
+    train(
+        run,
+        trained,
+        batches(run.work, run.batch, run.seed),
+        loss_of,
+        finish=lambda _, steps: finish(model, steps),
+    )
 
 
 if __name__ == "__main__":

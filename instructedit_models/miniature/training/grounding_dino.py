@@ -2,6 +2,7 @@
 
 transformers' own loss leaves the two-stage proposals untrained (their boxes and features are detached there), so
 that a model trained from nothing would never propose a box: here every encoder token is trained densely as well.
+The backbone comes from the `backbone` recipe, trained on dense labels (the original's comes from ImageNet).
 """
 
 import copy
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F  # noqa: N812
 from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection
 from transformers.loss.loss_for_object_detection import generalized_box_iou
@@ -41,14 +43,14 @@ _EVERYTHING: Box = (0.0, 0.0, float(CANVAS), float(CANVAS))
 
 
 def build() -> GroundingDinoForObjectDetection:
-    """The untrained model: ConvNeXt features at strides 8, 16 and 32, two encoder and two decoder layers."""
+    """The untrained model: ResNet features at strides 8, 16 and 32, two encoder and two decoder layers."""
     config = GroundingDinoConfig(
         backbone_config={
-            "model_type": "convnext",
-            "num_stages": 3,
-            "hidden_sizes": [48, 96, 192],
-            "depths": [2, 2, 3],
-            "patch_size": 4,
+            "model_type": "resnet",
+            "layer_type": "basic",
+            "embedding_size": 32,
+            "hidden_sizes": [32, 96, 192],
+            "depths": [1, 2, 2],
             "out_features": ["stage2", "stage3"],
         },
         text_config={
@@ -310,6 +312,9 @@ def main(argv: list[str] | None = None) -> None:
     run = parse_run("grounding_dino", batch=32, learning_rate=6e-4, horizon=5_000, argv=argv)
     torch.manual_seed(0)
     model, tokenizer = build().train(), grounding_dino_tokenizer()
+    backbone = run.work / "backbone.safetensors"
+    if backbone.exists():
+        model.model.backbone.conv_encoder.model.load_state_dict(load_file(backbone))
     warm_start(run, model, WEIGHTS / "grounding_dino" / "model.safetensors")
     model.loss_function = _decoder_loss
 

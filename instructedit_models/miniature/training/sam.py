@@ -49,7 +49,7 @@ def prompted(sample: Sample, rng: np.random.Generator, prompts: int = 3) -> Prom
     if not visible:
         return None
     pieces = sample.parts()
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         view, masks = _EVERYTHING, [sample.mask(i) for i in visible]
         chosen_pieces = [piece.mask for piece in pieces if rng.random() < 0.3]
     else:
@@ -81,7 +81,10 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[list[Prompted]]:
 
 
 def predict(sam: Sam, views: list[Prompted]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (N, 1, 128, 128) and predicted IoU (N, 1) of all boxes of all views, in order."""
+    """Logits (N, 1, 128, 128) and predicted IoU (N, 1) of all boxes of all views, in order.
+
+    The decoder's masks are enlarged bilinearly, as `Sam.postprocess_masks` does.
+    """
     images = torch.from_numpy(np.stack([image for image, _, _ in views])).permute(0, 3, 1, 2).float()
     embeddings = sam.image_encoder(sam.preprocess(images))
     logits, scores = [], []
@@ -96,7 +99,8 @@ def predict(sam: Sam, views: list[Prompted]) -> tuple[torch.Tensor, torch.Tensor
         )
         logits.append(masks)
         scores.append(score)
-    return torch.cat(logits).float(), torch.cat(scores).float()
+    enlarged = F.interpolate(torch.cat(logits).float(), (CANVAS, CANVAS), mode="bilinear", align_corners=False)
+    return enlarged, torch.cat(scores).float()
 
 
 def _iou(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,71 @@
+"""Settings, and the only place that reads the environment.
+
+Commands and the web server call `load_settings()` once and hand the result on.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from instructedit_models.errors import BadParameterError
+
+
+class Settings(BaseSettings):
+    """What may be set by INSTRUCTEDIT_* variables (OPENAI_* for the LLM's address and key).
+
+    Attributes:
+        models: name or path of the model set.
+        llm: "offline" or "openai:MODEL"; None chooses by `agent.llm.default_llm_spec`.
+        openai_api_key: the key; servers of one's own often need none.
+        openai_base_url: another OpenAI-compatible server than OpenAI's.
+        openai_model: the model that is asked when the LLM is chosen by the presence of a key or base URL.
+        llm_timeout: seconds that one LLM call may take.
+        llm_max_retries: retries of one LLM call after 429, 5xx and broken connections.
+        llm_temperature: 0 makes runs repeatable; None leaves it to the server (some models take no other value).
+        max_model_calls: LLM calls in one turn.
+        max_tool_calls: tool calls in one turn.
+        workspace: folder for pictures, masks and the edit graph; None for a temporary one.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        dtype: "auto", "float32", "float16", "bfloat16".
+    """
+
+    model_config = SettingsConfigDict(env_prefix="INSTRUCTEDIT_", extra="ignore", frozen=True, populate_by_name=True)
+
+    models: str = "miniature"
+    llm: str | None = None
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("INSTRUCTEDIT_OPENAI_API_KEY", "OPENAI_API_KEY")
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("INSTRUCTEDIT_OPENAI_BASE_URL", "OPENAI_BASE_URL")
+    )
+    openai_model: str = "gpt-4o-mini"
+    llm_timeout: float = Field(default=60.0, gt=0, le=3600)
+    llm_max_retries: int = Field(default=2, ge=0, le=10)
+    llm_temperature: float | None = Field(default=0.0, ge=0, le=2)
+    max_model_calls: int = Field(default=20, ge=1, le=200)
+    max_tool_calls: int = Field(default=20, ge=1, le=200)
+    workspace: Path | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings from the environment; keyword arguments that are not None go before it.
+
+    Raises:
+        BadParameterError: a variable or an override has a value that cannot be used.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    unknown = sorted(set(given) - set(Settings.model_fields))
+    if unknown:
+        raise BadParameterError(f"There is no setting named {', '.join(unknown)}.")
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        variable = name if name.isupper() else f"INSTRUCTEDIT_{name.upper()}"
+        raise BadParameterError(f"The setting {variable} cannot be used: {first['msg']}.") from None

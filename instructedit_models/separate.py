@@ -1,0 +1,96 @@
+"""Edits a mask of several objects far apart one by one, so that each gets all the model's pixels.
+
+`edit_separately` stands before `MaskedDDIMEditor.edit`; the tools call it.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from instructedit_models.types import EditOptions, EditResult, ProgressCallback
+
+if TYPE_CHECKING:
+    from instructedit_models.editor import MaskedDDIMEditor
+
+__all__ = ["edit_separately", "groups"]
+
+SHRINKING = 1.5
+"""Parts of a mask are edited together as long as their common crop is shrunk by no more than this."""
+
+
+def edit_separately(
+    editor: "MaskedDDIMEditor",
+    image: Image.Image,
+    mask: np.ndarray,
+    captions: tuple[str, str],
+    options: EditOptions,
+    progress: ProgressCallback | None = None,
+) -> EditResult:
+    """Edits each group of the mask's parts in a crop of its own.
+
+    Args:
+        editor: makes the edits.
+        image: PIL RGB.
+        mask: (H, W) bool, True = may be edited.
+        captions: the input caption and the edited caption.
+        options: of each edit; without `crop` the mask is edited as a whole.
+        progress: told of the steps of every edit in turn.
+
+    Returns:
+        One result: masks and regions united, evaluations and seconds summed.
+
+    Raises:
+        Whatever `MaskedDDIMEditor.edit` raises.
+    """
+    parts = groups(mask, editor.native_size * SHRINKING / options.context) if options.crop and mask.ndim == 2 else []
+    if len(parts) < 2:
+        return editor.edit(image, mask, *captions, options, progress)
+    results: list[EditResult] = []
+    for part in parts:
+        results.append(editor.edit(results[-1].image if results else image, part, *captions, options, progress))
+    seconds: dict[str, float] = {}
+    for result in results:
+        for stage, spent in result.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + spent
+    return EditResult(
+        image=results[-1].image,
+        mask=np.logical_or.reduce([result.mask for result in results]),
+        region=np.logical_or.reduce([result.region for result in results]),
+        unet_evaluations=sum(result.unet_evaluations for result in results),
+        inversion_cached=all(result.inversion_cached for result in results),
+        seconds=seconds,
+    )
+
+
+def groups(mask: np.ndarray, extent: float) -> list[np.ndarray]:
+    """The mask's connected parts, neighbours joined while their common box is at most `extent` pixels long.
+
+    Args:
+        mask: (H, W) bool.
+        extent: pixels.
+
+    Returns:
+        Disjoint masks (H, W) bool whose union is the mask, left to right.
+    """
+    labelled, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    boxes = [(where[1].start, where[0].start, where[1].stop, where[0].stop) for where in ndimage.find_objects(labelled)]
+    members = [[index + 1] for index in range(count)]
+    while len(boxes) > 1:
+        lengths = {(i, j): _length(_around(boxes[i], boxes[j])) for j in range(len(boxes)) for i in range(j)}
+        (i, j), length = min(lengths.items(), key=lambda pair: pair[1])
+        if length > max(extent, _length(boxes[i]), _length(boxes[j])):
+            break
+        boxes[i], members[i] = _around(boxes[i], boxes[j]), members[i] + members[j]
+        del boxes[j], members[j]
+    order = sorted(range(len(boxes)), key=lambda index: boxes[index])
+    return [np.isin(labelled, members[index]) for index in order]
+
+
+def _around(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _length(box: tuple[int, int, int, int]) -> int:
+    return max(box[2] - box[0], box[3] - box[1])

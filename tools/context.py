@@ -1,0 +1,216 @@
+"""What a tool is given besides its arguments: models, conversation, settings and a log of the turn.
+
+`agent.session` builds one `ToolContext` per conversation and a fresh `TurnLog` per turn; tools keep no
+state of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from instructedit_models.edit_options import check_options
+from instructedit_models.errors import AmbiguousError, InstructEditError
+from instructedit_models.types import Change, Describer, EditOptions, Progress, Scorer
+from tools.conversation import Conversation
+from tools.events import Event, Progressed, Warned
+from tools.graph import EditNode
+from tools.regions import RegionRecord
+
+if TYPE_CHECKING:
+    from instructedit_models.editor import MaskedDDIMEditor
+    from instructedit_models.grounding import GroundedSegmenter
+
+__all__ = [
+    "Ambiguity",
+    "EditOverrides",
+    "Models",
+    "ToolContext",
+    "ToolFailure",
+    "ToolResult",
+    "ToolSettings",
+    "TurnLog",
+]
+
+
+class Models(Protocol):
+    """What the tools use of a `ModelSet`; each part is loaded when it is first touched."""
+
+    @property
+    def name(self) -> str:
+        """The set's name."""
+        ...
+
+    @property
+    def editor(self) -> MaskedDDIMEditor:
+        """The masked DDIM editor."""
+        ...
+
+    @property
+    def grounded(self) -> GroundedSegmenter:
+        """Detector and segmenter together."""
+        ...
+
+    @property
+    def describer(self) -> Describer:
+        """BLIP-2's role."""
+        ...
+
+    @property
+    def scorer(self) -> Scorer:
+        """CLIP's role."""
+        ...
+
+    def defaults(self, change: Change) -> EditOptions:
+        """The parameters that suit this set for a kind of change."""
+        ...
+
+
+@dataclass(frozen=True)
+class EditOverrides:
+    """Parameters of an edit that someone fixed; None leaves one to the model set (or, for the first, to the agent).
+
+    Attributes:
+        encoding_ratio: r in (0, 1]; larger = stronger.
+        steps: DDIM steps of the full schedule, 1 to 1000.
+        guidance_scale: classifier-free guidance, 1 (off) to 100.
+        seed: 0 or more.
+
+    Raises:
+        BadParameterError: a value is out of range.
+    """
+
+    encoding_ratio: float | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_options(self.applied(EditOptions()))
+
+    def applied(self, options: EditOptions) -> EditOptions:
+        """The options, with what was fixed put in."""
+        fixed = {name: value for name, value in asdict(self).items() if value is not None}
+        return replace(options, **fixed)
+
+
+@dataclass(frozen=True)
+class ToolSettings:
+    """What the person fixed for all edits of a conversation.
+
+    Attributes:
+        overrides: parameters of edits.
+        assume_yes: take the best candidate where several tie, instead of asking.
+    """
+
+    overrides: EditOverrides = EditOverrides()
+    assume_yes: bool = False
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a tool hands back.
+
+    Attributes:
+        text: what the LLM reads.
+        image_id: the picture that was made or became current.
+        mask_id: the mask that was made.
+    """
+
+    text: str
+    image_id: str | None = None
+    mask_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ToolFailure:
+    """An error that a tool raised, told to the LLM and kept for the record."""
+
+    tool: str
+    arguments: dict
+    error: InstructEditError
+
+
+@dataclass(frozen=True)
+class Ambiguity:
+    """A segmentation that the person would have to decide.
+
+    Attributes:
+        error: the question, as the sentence of an error.
+        tied: the candidates that fit equally well.
+    """
+
+    error: AmbiguousError
+    tied: tuple[RegionRecord, ...]
+
+
+@dataclass
+class TurnLog:
+    """What happened in one turn.
+
+    Attributes:
+        description: what BLIP-2 said of the picture, if the agent asked.
+        why_described: the agent's reason for asking.
+        edits: the edits made, in order.
+        failures: the errors of tools, in order.
+        ambiguities: what the person would have to be asked, in order.
+        warnings: what the person should know.
+        moved: whether the agent made another version current.
+        tools_used: names of the tools that ran without an error.
+        seconds: wall seconds by stage.
+    """
+
+    description: str | None = None
+    why_described: str | None = None
+    edits: list[EditNode] = field(default_factory=list)
+    failures: list[ToolFailure] = field(default_factory=list)
+    ambiguities: list[Ambiguity] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    moved: bool = False
+    tools_used: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Adds the time spent inside to a stage."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add_seconds(stage, time.perf_counter() - started)
+
+    def add_seconds(self, stage: str, seconds: float) -> None:
+        """Adds to a stage's time."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+@dataclass
+class ToolContext:
+    """Everything a tool may touch.
+
+    Attributes:
+        models: the model set.
+        conversation: pictures, masks and edits by id.
+        settings: what the person fixed.
+        emit: receives every event at once, on the thread that works; raising CancelledError in it stops the turn.
+        turn: the log of the turn in progress.
+    """
+
+    models: Models
+    conversation: Conversation
+    settings: ToolSettings = field(default_factory=ToolSettings)
+    emit: Callable[[Event], None] = lambda event: None
+    turn: TurnLog = field(default_factory=TurnLog)
+
+    def progress(self, progress: Progress) -> None:
+        """A progress callback for the models."""
+        self.emit(Progressed(stage=progress.stage, step=progress.step, total=progress.total))
+
+    def warn(self, text: str) -> None:
+        """Tells the person something once."""
+        if text not in self.turn.warnings:
+            self.turn.warnings.append(text)
+            self.emit(Warned(text=text))

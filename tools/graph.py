@@ -1,0 +1,103 @@
+"""What the edit graph is made of: masks, edits and versions, as `tools.conversation` hands them out."""
+
+import dataclasses
+from typing import Literal
+
+from instructedit_models.types import Change, EditOptions
+from tools.regions import RegionRecord
+
+__all__ = ["EditNode", "MaskEntry", "NewEdit", "Origin", "Version"]
+
+Origin = Literal["segment", "region", "combine", "given"]
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskEntry:
+    """A mask and where it came from.
+
+    Attributes:
+        id: "mask_1" …
+        image_id: the picture it was made for; it fits every version of that picture.
+        sha256: its object file.
+        origin: made by the tool segment (the union of the chosen), a single region of it, combine_masks, or given.
+        prompt: the segmentation prompt or, for combine, the expression.
+        regions: the candidates of its segmentation, `chosen` where this mask holds them.
+        note: how the relation in the prompt was solved.
+    """
+
+    id: str
+    image_id: str
+    sha256: str
+    origin: Origin
+    prompt: str
+    regions: tuple[RegionRecord, ...] = ()
+    note: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class NewEdit:
+    """An edit that was just made, before it has an id.
+
+    Attributes:
+        parent_id: the picture that was edited.
+        mask_id: where.
+        segmentation_prompt, input_caption, edited_caption, change: the plan.
+        options: every parameter of the edit.
+        unet_evaluations: UNet sample-evaluations spent.
+        inversion_cached: whether the inversion came from the cache.
+        seconds: wall seconds by stage.
+        models: name of the model set and revisions of its parts.
+        verification: what the check said, as data; None where it could not be made.
+        adjusts: the version that this one replaces, when it re-does that edit with other parameters.
+    """
+
+    parent_id: str
+    mask_id: str
+    segmentation_prompt: str
+    input_caption: str
+    edited_caption: str
+    change: Change
+    options: EditOptions
+    unet_evaluations: int
+    inversion_cached: bool
+    seconds: dict[str, float]
+    models: dict[str, str]
+    verification: dict | None = None
+    adjusts: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EditNode(NewEdit):
+    """An edit in the graph.
+
+    Attributes:
+        image_id: the picture that it made.
+        region_sha256: object file of every pixel whose bytes may differ from the parent's.
+    """
+
+    image_id: str = ""
+    region_sha256: str = ""
+
+    @property
+    def verified(self) -> bool:
+        """Whether the edit was checked and passed."""
+        return bool(self.verification and self.verification.get("passed"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """One picture of the conversation.
+
+    Attributes:
+        id: "image_1" …
+        sha256: its object file.
+        size: (width, height) in pixels.
+        source: where an original came from; empty for edits.
+        edit: the edit that made it; None for an original.
+    """
+
+    id: str
+    sha256: str
+    size: tuple[int, int]
+    source: str
+    edit: EditNode | None

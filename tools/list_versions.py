@@ -1,0 +1,43 @@
+"""Tool `list_versions`: every picture of the conversation and how it was made."""
+
+from tools.base import Arguments, Tool
+from tools.context import ToolContext, ToolResult
+from tools.graph import Version
+
+__all__ = ["ListVersions", "ListVersionsArguments"]
+
+LISTED = 40
+
+
+class ListVersionsArguments(Arguments):
+    """None are needed."""
+
+
+class ListVersions(Tool[ListVersionsArguments]):
+    """Lists the versions."""
+
+    name = "list_versions"
+    description = "Lists the versions of the picture: their ids, what was edited, and which one is current."
+    arguments = ListVersionsArguments
+    repeatable = True
+
+    def run(self, context: ToolContext, arguments: ListVersionsArguments) -> ToolResult:
+        """One line per version, newest last; of very many only the newest."""
+        versions, current = context.conversation.versions(), context.conversation.current_id
+        lines = [_line(version, current) for version in versions[-LISTED:]]
+        if len(versions) > LISTED:
+            lines.insert(0, f"({len(versions) - LISTED} older versions)")
+        return ToolResult("\n".join(lines), image_id=current)
+
+
+def _line(version: Version, current: str) -> str:
+    mark = " (current)" if version.id == current else ""
+    if version.edit is None:
+        return f"{version.id}{mark}: original, {version.size[0]} x {version.size[1]} pixels"
+    edit = version.edit
+    origin = f"{edit.adjusts}, made again from {edit.parent_id}" if edit.adjusts else edit.parent_id
+    return (
+        f"{version.id}{mark}: from {origin}, '{edit.segmentation_prompt}' ({edit.mask_id}): "
+        f"'{edit.input_caption}' -> '{edit.edited_caption}', encoding ratio {edit.options.encoding_ratio:g}, "
+        f"{'verified' if edit.verified else 'not verified'}"
+    )
