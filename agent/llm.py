@@ -72,11 +72,11 @@ def explain_llm_error(error: BaseException) -> LLMError:
         return LLMError("The LLM's server could not be reached; check the network and OPENAI_BASE_URL.")
     if isinstance(error, openai.APIStatusError):
         return LLMError(_STATUS.get(error.status_code) or _other_status(error))
-    if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError):
+    if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | KeyError | IndexError | TypeError):
         return LLMError("The LLM's server answered something that is no chat completion; check OPENAI_BASE_URL.")
     if isinstance(error, OutputParserException | ValidationError):
         return LLMError("The LLM did not answer in the form that it was asked for.")
-    return LLMError(f"The LLM failed: {_one_line(error)}")
+    return LLMError(f"The LLM failed: {_one_line(error)}.")
 
 
 _STATUS = {
@@ -91,9 +91,9 @@ def _other_status(error: object) -> str:
     status = getattr(error, "status_code", 0)
     if status >= 500:
         return f"The LLM's server has a problem of its own ({status}); try again later."
-    return f"The LLM's server refused the request ({status}): {_one_line(getattr(error, 'message', error))}"
+    return f"The LLM's server refused the request ({status}): {_one_line(getattr(error, 'message', error))}."
 
 
 def _one_line(error: object) -> str:
-    line = " ".join(str(error).split()) or type(error).__name__
+    line = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return line if len(line) <= 200 else f"{line[:199]}…"

@@ -195,7 +195,7 @@ def _once(
         return (
             _call(name, arguments, at) if name in tools else _say(f"I cannot do that here: {name} is missing.", "error")
         )
-    return closing(step.text) if step.ok else _say(step.cause, "error")
+    return closing(step.text) if step.ok and step.text.strip() else _say(step.cause, "error")
 
 
 def _say(text: str, kind: str) -> AIMessage:

@@ -1,1 +1,3 @@
 """Thin faces over the agent."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,154 @@
+"""`instructedit edit`: a picture and a sentence in, the edited picture out."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.faces import parser as options
+from agent.faces.output import Output
+from agent.faces.parser import Commands
+from agent.faces.work import Work, working
+
+if TYPE_CHECKING:
+    from agent.api import EditOutcome
+    from agent.events import Event
+
+_OUTPUT, _MASK, _REGION, _COMPARISON = "--output", "--save-mask", "--save-region", "--comparison"
+_STAGES = {
+    "describe_image": "describe",
+    "ask_image": "describe",
+    "segment": "segment",
+    "edit_image": "encode",
+    "adjust_edit": "encode",
+}
+_EXAMPLES = """\
+examples:
+  instructedit edit photo.jpg "Change the cat on the right to a tiger" -o out.png
+  instructedit edit photo.jpg "Make the roof blue" -o out.png --comparison side_by_side.png --seed 3
+  instructedit edit photo.jpg "Turn it into a vase" -o out.png --json --save-mask mask.png
+"""
+
+
+def configure(commands: Commands) -> None:
+    """Adds `edit`."""
+    parser = commands.add_parser(
+        "edit",
+        help="change what a sentence says and leave every other pixel alone",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("image", metavar="IMAGE", help="the picture: PNG, JPEG, WebP, TIFF, GIF, BMP")
+    parser.add_argument("instruction", metavar="INSTRUCTION", help="what to change, in your own words")
+    parser.add_argument("-o", _OUTPUT, required=True, metavar="OUT", help="where to write the edited picture")
+    parser.add_argument("-y", "--yes", action="store_true", help="take the best candidate where several tie")
+    parser.add_argument("--force", action="store_true", help="allow OUT to be the input picture")
+
+    strength = parser.add_argument_group("the edit (what is left out is chosen by the kind of change)")
+    strength.add_argument("--seed", type=options.seed, help="for repeatable edits (default: 0)")
+    strength.add_argument("--encoding-ratio", type=options.encoding_ratio, metavar="R", help="strength, up to 1")
+    strength.add_argument("--steps", type=options.steps, metavar="N", help="DDIM steps of the full schedule")
+    strength.add_argument("--guidance-scale", type=options.guidance_scale, metavar="W", help="1 turns guidance off")
+
+    files = parser.add_argument_group("more files")
+    files.add_argument(_MASK, metavar="FILE", help="the mask, a 1-bit PNG")
+    files.add_argument(_REGION, metavar="FILE", help="every pixel that may differ (mask and ring), a 1-bit PNG")
+    files.add_argument(_COMPARISON, metavar="FILE", help="input, mask and output side by side")
+
+    options.add_models(parser)
+    options.add_llm(parser)
+    options.add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, output: Output) -> None:
+    """Edits, writes what was asked for, and says what was done."""
+    with working(output) as work:
+        from agent.api import EditOverrides, edit_image
+        from agent.faces.request import model_set_of
+        from agent.faces.targets import Target, checked_targets
+        from instructedit_models.imaging import load_image
+
+        targets = checked_targets(
+            [
+                Target(_OUTPUT, args.output),
+                Target(_MASK, args.save_mask, mask=True),
+                Target(_REGION, args.save_region, mask=True),
+                Target(_COMPARISON, args.comparison),
+            ],
+            source=Path(args.image),
+            force=args.force,
+        )
+        outcome = edit_image(
+            load_image(args.image),
+            args.instruction,
+            models=model_set_of(args),
+            llm=args.llm,
+            options=EditOverrides(
+                encoding_ratio=args.encoding_ratio,
+                steps=args.steps,
+                guidance_scale=args.guidance_scale,
+                seed=args.seed,
+            ),
+            yes=args.yes,
+            progress=work.step,
+            on_event=lambda event: _announce(event, work),
+        )
+        notes = _write(outcome, targets, work)
+    record = outcome.record | {"output": args.output, "mask": args.save_mask}
+    record["warnings"] = [*record["warnings"], *notes]
+    if args.save_region is not None:
+        record["region"] = args.save_region
+    if args.comparison is not None:
+        record["comparison"] = args.comparison
+    output.result(record, _text(record))
+    for warning in record["warnings"]:
+        output.note(f"Note: {warning}")
+
+
+def _announce(event: "Event", work: Work) -> None:
+    """Names what the agent is about to do, before its first step is done."""
+    from agent.events import Called
+    from instructedit_models.types import Progress
+
+    if isinstance(event, Called) and event.tool in _STAGES:
+        work.step(Progress(_STAGES[event.tool], 0, 0))
+
+
+def _write(outcome: "EditOutcome", targets: dict[str, Path], work: Work) -> tuple[str, ...]:
+    """Writes each file whole; returns what the output's format could not hold."""
+    from agent.faces.comparison import Captions, comparison
+    from instructedit_models.imaging import save_image, save_mask
+
+    record = outcome.record
+    captions = Captions(
+        record["instruction"], *(record[name] for name in ("input_caption", "segmentation_prompt", "edited_caption"))
+    )
+    with work.writing():
+        if _MASK in targets:
+            save_mask(outcome.mask, targets[_MASK])
+        if _REGION in targets:
+            save_mask(outcome.region, targets[_REGION])
+        if _COMPARISON in targets:
+            picture = comparison(outcome.loaded.image, outcome.mask, outcome.image, captions)
+            save_image(picture, targets[_COMPARISON], None)
+        return tuple(save_image(outcome.image, targets[_OUTPUT], outcome.loaded))
+
+
+def _text(record: dict[str, Any]) -> str:
+    """What was done, for people."""
+    lines = []
+    if record["described"]:
+        lines.append(
+            f"Looked at the picture ({record['why_described'] or 'the agent wanted to'}): {record['description']}"
+        )
+    for edit in record.get("edits") or [record]:
+        regions = edit["regions"]
+        chosen = ", ".join(region["id"] for region in regions if region["chosen"]) or "all of it"
+        lines.append(f"Selected: {edit['segmentation_prompt']} ({chosen} of {len(regions)} found)")
+        lines.append(f"Edited:   {edit['input_caption']} -> {edit['edited_caption']} (r = {edit['encoding_ratio']:g})")
+    check = "verified" if record["verified"] else "not verified"
+    lines.append(
+        f"Wrote {record['output']} ({check}; {record['unet_evaluations']} UNet evaluations, "
+        f"{record['seconds'].get('total', 0.0):.1f} s)."
+    )
+    return "\n".join(lines)

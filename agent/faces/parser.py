@@ -1,0 +1,132 @@
+"""The command line's grammar, without anything heavy: shared options and checked values.
+
+`cli` and the command modules build on it. Usage errors become `BadParameterError`, so that they are shown like every
+other error.
+"""
+
+import argparse
+import math
+import re
+from typing import Any, NoReturn
+
+from instructedit_models.errors import BadParameterError
+
+__all__ = [
+    "Commands",
+    "Parser",
+    "add_common",
+    "add_llm",
+    "add_models",
+    "encoding_ratio",
+    "guidance_scale",
+    "seed",
+    "steps",
+]
+
+MAX_SEED = 2**63 - 1
+MAX_STEPS = 1000
+MAX_GUIDANCE_SCALE = 50
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises BadParameterError with one sentence instead of printing usage and exiting."""
+
+    def __init__(self, **settings: Any) -> None:
+        # An abbreviation that works today means something else once a longer option comes.
+        super().__init__(**({"allow_abbrev": False} | settings))
+
+    def error(self, message: str) -> NoReturn:
+        """Raises BadParameterError: what was wrong, and where the right usage stands."""
+        message = re.sub(r"^argument (\S+): ", r"\1: ", message.rstrip("."))
+        raise BadParameterError(f"{message[:1].upper()}{message[1:]}; see `{self.prog} --help`.")
+
+
+Commands = argparse._SubParsersAction
+"""What `configure` of a command module adds its parser to."""
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Options of every command."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no words on success")
+    group.add_argument("--debug", action="store_true", help="show library messages and tracebacks on stderr")
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Options of the commands that run models."""
+    group = parser.add_argument_group("models")
+    group.add_argument(
+        "--models",
+        metavar="SET",
+        default=None,
+        help="a model set by name, or a TOML file that describes one (default: miniature)",
+    )
+    group.add_argument("--device", metavar="NAME", default=None, help="auto, cpu, cuda or cuda:1 (default: auto)")
+
+
+def add_llm(parser: argparse.ArgumentParser) -> None:
+    """The choice of language model."""
+    parser.add_argument(
+        "--llm",
+        metavar="SPEC",
+        default=None,
+        help="offline, or openai:MODEL (default: openai where OPENAI_API_KEY or OPENAI_BASE_URL is set, else offline)",
+    )
+
+
+def seed(text: str) -> int:
+    """A seed, from 0 up to the largest that torch takes."""
+    return _whole(text, 0, MAX_SEED)
+
+
+def steps(text: str) -> int:
+    """A number of DDIM steps."""
+    return _whole(text, 1, MAX_STEPS)
+
+
+def encoding_ratio(text: str) -> float:
+    """An encoding ratio r in (0, 1]."""
+    value = _number(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 and up to 1, not {text!r}")
+    return value
+
+
+def guidance_scale(text: str) -> float:
+    """A classifier-free guidance scale; 1 turns guidance off."""
+    value = _number(text)
+    if not 1 <= value <= MAX_GUIDANCE_SCALE:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_GUIDANCE_SCALE}, not {text!r}")
+    return value
+
+
+def count(text: str) -> int:
+    """A number of scenes, at least 1."""
+    return _whole(text, 1, 1_000_000)
+
+
+def sheet_count(text: str) -> int:
+    """A number of scenes that fits on one sheet."""
+    return _whole(text, 1, 600)
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    # int() itself refuses strings of thousands of digits, with a message about an interpreter setting.
+    if not re.fullmatch(r"[+-]?\d{1,20}", text) or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {low} to {high}, not {_short(text)!r}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"expected a number, not {_short(text)!r}")
+    return value
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"

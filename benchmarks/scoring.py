@@ -1,0 +1,132 @@
+"""Did an edit do what was asked? Judged from the picture and the scene's truth; `edits` and its tests call `score`.
+
+Every score can be had for any picture, so the report also shows what the true after-picture and the unchanged
+picture get: the first should be near 1, the second 0.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from benchmarks.figures import colour_distance, median_colour, nearest_colour
+from benchmarks.grounding import true_mask
+from benchmarks.judge import Judge
+from benchmarks.scenes import Drawn
+from instructedit_models.miniature.edits import Edit
+from instructedit_models.miniature.rendering import render
+from instructedit_models.miniature.scene import Picture
+from instructedit_models.miniature.seen import mask_box
+from instructedit_models.miniature.words import BACKGROUNDS
+from instructedit_models.types import Box
+
+__all__ = ["EditCase", "Score", "score"]
+
+_CELL = 8
+
+
+@dataclass(frozen=True)
+class EditCase:
+    """An edit of a test scene, with its truth.
+
+    Attributes:
+        drawn: the scene before.
+        edit: what is asked for, and the scene after it.
+    """
+
+    drawn: Drawn
+    edit: Edit
+
+    @cached_property
+    def after(self) -> Picture:
+        """The true picture after the edit."""
+        return render(self.edit.after)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How an edited picture was judged.
+
+    Attributes:
+        success: whether everything that was asked for is there, on every object.
+        seen: what was seen instead or as well, per object, in a word.
+        distance: how far from what was asked for, 0 (there) to 1; orders the failures.
+        coloured: for an object of a new kind and colour, whether the colour is right too; else None.
+    """
+
+    success: bool
+    seen: tuple[str, ...]
+    distance: float
+    coloured: bool | None = None
+
+
+def score(case: EditCase, image: np.ndarray, judge: Judge) -> Score:
+    """Judges a picture as the result of an edit.
+
+    Recolour and part: the median colour inside the true mask is nearest the asked colour. New material and new noun:
+    the judge on the crop around the object. Background: of the scene on each of the world's backgrounds, the picture
+    is most like the one asked for. What is asked of several objects must hold of all.
+
+    Args:
+        case: the edit.
+        image: (H, W, 3) uint8, of the scene's size.
+        judge: the classifier.
+    """
+    edit = case.edit
+    if edit.kind == "background":
+        return _background(case, image)
+    if "noun" in edit.to:
+        return _judged(case, image, judge, "noun")
+    if "material" in edit.to:
+        return _judged(case, image, judge, "material")
+    asked = edit.to["colour"]
+    seen = [median_colour(image, mask) for mask in _masks(case)]
+    names = tuple(nearest_colour(rgb) for rgb in seen)
+    distance = max(colour_distance(rgb, asked) for rgb in seen) / 442
+    return Score(all(name == asked for name in names), names, round(distance, 4))
+
+
+def _masks(case: EditCase) -> Iterator[np.ndarray]:
+    for i in case.edit.objects:
+        yield true_mask(case.drawn, (i,), case.edit.part)
+
+
+def _judged(case: EditCase, image: np.ndarray, judge: Judge, head: str) -> Score:
+    asked = case.edit.to[head]
+    verdicts = judge.judge(image, [_box(case, i, head) for i in case.edit.objects])
+    seen = tuple(verdict.word(head) for verdict in verdicts)
+    distance = 1 - min(verdict.shares[head][asked] for verdict in verdicts)
+    coloured = None
+    if "colour" in case.edit.to and head == "noun":
+        coloured = all(verdict.word("colour") == case.edit.to["colour"] for verdict in verdicts)
+    return Score(all(word == asked for word in seen), seen, round(distance, 4), coloured)
+
+
+def _box(case: EditCase, item: int, head: str) -> Box:
+    """The object's box; of one that becomes something else the box of both shapes."""
+    before, after = case.drawn.picture.masks[item], case.after.masks[item]
+    return mask_box(before | after) if head == "noun" else mask_box(before)
+
+
+def _background(case: EditCase, image: np.ndarray) -> Score:
+    asked = case.edit.to["background"]
+    objects = np.logical_or.reduce([*case.drawn.picture.masks, np.zeros(image.shape[:2], bool)])
+    weights = _pooled((~objects)[..., None].astype(np.float64))
+    shown = _pooled(image * ~objects[..., None]) / np.maximum(weights, 1e-9)
+    distances = {}
+    for name in BACKGROUNDS:
+        wanted = render(replace(case.edit.after, background=name)).image
+        reference = _pooled(wanted * ~objects[..., None]) / np.maximum(weights, 1e-9)
+        distances[name] = float((np.abs(shown - reference) * weights).sum() / (weights.sum() * 3) / 255)
+    seen = min(distances, key=distances.__getitem__)
+    return Score(seen == asked, (seen,), round(distances[asked], 4))
+
+
+def _pooled(image: np.ndarray) -> np.ndarray:
+    """Means of 8 x 8 cells, (H, W, C) to (H / 8, W / 8, C): which background it is, not each blade of grass."""
+    height, width, channels = image.shape
+    cells = image[: height // _CELL * _CELL, : width // _CELL * _CELL].reshape(
+        height // _CELL, _CELL, width // _CELL, _CELL, channels
+    )
+    return cells.mean(axis=(1, 3))
