@@ -103,9 +103,9 @@ def loop_section(scenes: Sequence[Drawn], models: ModelSet, cases: int = LOOPS) 
     for drawn in tracked(scenes[:cases], "float64 transcriptions"):
         item, mask = drawn.scene.items[-1], drawn.picture.masks[-1]
         wanted = "blue" if item.colour != "blue" else "red"
-        captions = tuple(f"photo of {with_article(f'{colour} {item.noun}')}" for colour in (item.colour, wanted))
+        now, then = (f"photo of {with_article(f'{colour} {item.noun}')}" for colour in (item.colour, wanted))
         options = EditOptions(encoding_ratio=0.5, steps=50, guidance_scale=models.defaults("appearance").guidance_scale)
-        errors.append(loop_error(parts, drawn.image, mask, captions, options))
+        errors.append(loop_error(parts, drawn.image, mask, (now, then), options))
     what = "our loop against the float64 transcription: relative error, the largest"
     return Section([Row(what, max(errors), Bar("<=", 1e-4), len(errors), note=f"least {min(errors):.1e}")])
 
@@ -131,7 +131,7 @@ def load_parts(models: ModelSet) -> Parts:
 
 
 def loop_error(
-    parts: Parts, image: Image.Image, mask: np.ndarray, captions: tuple[str, ...], options: EditOptions
+    parts: Parts, image: Image.Image, mask: np.ndarray, captions: tuple[str, str], options: EditOptions
 ) -> float:
     """The relative error of the final latent of an edit.
 
@@ -159,7 +159,7 @@ def loop_error(
     parts.vae.encode, parts.vae.decode = listen_in, listen_out
     try:
         editor = MaskedDDIMEditor(parts.vae, parts.text_encoder, parts.tokenizer, parts.unet, parts.scheduler_config)
-        editor.edit(image, mask, *captions[:2], options)
+        editor.edit(image, mask, *captions, options)
     finally:
         del parts.vae.encode, parts.vae.decode
     scale, shift = float(parts.vae.config.scaling_factor), float(parts.vae.config.shift_factor or 0.0)
@@ -167,7 +167,7 @@ def loop_error(
     plan = plan_crop(mask, editor.native_size, options.context, options.feather)
     cells = editable_cells(mask, plan, clean.shape[-1])
     given = Given(clean, cells, options.steps, options.encoding_ratio, options.guidance_scale)
-    before, after, empty = (predictor(parts.unet, _states(parts, caption)) for caption in (*captions[:2], ""))
+    before, after, empty = (predictor(parts.unet, _states(parts, caption)) for caption in (*captions, ""))
     return relative_error(ours, edited_latent(given, parts.scheduler_config, before, after, empty))
 
 

@@ -78,6 +78,7 @@ class EditTrial:
             "distance": self.score.distance,
             "coloured": self.score.coloured,
             "truth_succeeds": self.truth.success,
+            "unchanged_succeeds": self.unchanged.success,
             "mask_iou": round(self.overlap, 4),
             "bytes_changed_outside": self.outside,
             "farthest_changed_pixel": round(self.farthest, 2),

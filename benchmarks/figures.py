@@ -192,6 +192,6 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _shown(figure: float) -> str:
-    if figure and abs(figure) < 1e-3:
-        return f"{figure:.1e}"
-    return str(int(figure)) if float(figure).is_integer() and abs(figure) > 1 else f"{figure:.3f}"
+    if isinstance(figure, int):
+        return str(figure)
+    return f"{figure:.1e}" if figure and abs(figure) < 1e-3 else f"{figure:.3f}"

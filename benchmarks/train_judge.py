@@ -7,12 +7,13 @@ made noisy, so that it judges what comes out of an autoencoder as surely as what
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from PIL import Image, ImageFilter
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.judge import HEADS, SIZE, WEIGHTS, Judge, JudgeNet, as_input, object_crop
@@ -73,7 +74,7 @@ def roughened(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         image = image.resize((side, side), Image.Resampling.BILINEAR).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
     if rng.random() < 0.4:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.1)))
-    pixels = np.asarray(image).astype(np.float32)
+    pixels: np.ndarray = np.asarray(image).astype(np.float32)
     if rng.random() < 0.6:
         pixels = pixels * rng.uniform(0.92, 1.08, 3) + rng.uniform(-10, 10, 3)
     if rng.random() < 0.5:
@@ -131,7 +132,7 @@ def through_autoencoder(crops: np.ndarray, folder: Path = MODELS / "vae") -> np.
     return torch.cat(parts).permute(0, 2, 3, 1).numpy()
 
 
-def finish(model: JudgeNet, steps: int) -> None:
+def finish(model: nn.Module, steps: int) -> None:
     """Writes the weights, and the card with the accuracy that they reach on validation seeds."""
     save_half(model, WEIGHTS)
     crops, classes = validation_crops(300)
@@ -153,7 +154,7 @@ def main(argv: list[str] | None = None) -> None:
     pool(run.work)
 
     def loss_of(batch: object) -> tuple[Tensor, dict[str, float]]:
-        crops, classes = batch  # type: ignore[misc]
+        crops, classes = cast(Batch, batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(crops)
         losses = {

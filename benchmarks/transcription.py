@@ -42,7 +42,9 @@ def cumulative_alphas(config: Mapping[str, Any]) -> np.ndarray:
     return np.cumprod(1 - np.linspace(first, last, config["num_train_timesteps"], dtype=np.float64) ** 2)
 
 
-def edited_latent(given: Given, config: Mapping[str, Any], invert_with: Epsilon, edit_with: Epsilon, empty: Epsilon):
+def edited_latent(
+    given: Given, config: Mapping[str, Any], invert_with: Epsilon, edit_with: Epsilon, empty: Epsilon
+) -> np.ndarray:
     """y_0: inverts x_0 up to x_r, then denoises under the edited caption and keeps the background of each level."""
     alpha_of = cumulative_alphas(config)
     train = len(alpha_of)

@@ -89,6 +89,7 @@ class Painter:
     """
 
     revision = "painter-1"
+    native_size = 512
 
     def __init__(self) -> None:
         self.calls: list[EditOptions] = []

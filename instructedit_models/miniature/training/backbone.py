@@ -83,7 +83,8 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, d
     """Endless (images, labels) of whole scenes and of enlarged crops."""
     rng, pool = np.random.default_rng([seed, 9]), training_pool(work)
     while True:
-        images, targets = [], []
+        images: list[np.ndarray] = []
+        targets: list[dict[str, np.ndarray]] = []
         while len(images) < batch:
             sample = pool.sample(int(rng.integers(pool.ready)))
             boxes = [box for box in sample.boxes if box is not None]
@@ -102,8 +103,10 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(0)
     model = DenseLabels().to(memory_format=torch.channels_last).train()
 
-    def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
-        images, targets = batch  # type: ignore[misc]
+    def loss_of(
+        batch: tuple[torch.Tensor, dict[str, torch.Tensor]],
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        images, targets = batch
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = model(images)
         log = {}

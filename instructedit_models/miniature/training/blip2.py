@@ -79,7 +79,10 @@ def build() -> Blip2ForConditionalGeneration:
         num_query_tokens=24,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
-    return Blip2ForConditionalGeneration(config)
+    model = Blip2ForConditionalGeneration(config)
+    # The class begins with all query tokens at 0: equal queries get equal gradients and would stay equal for ever.
+    nn.init.normal_(model.query_tokens)
+    return model
 
 
 def take_vision_tower(model: Blip2ForConditionalGeneration) -> None:
@@ -241,8 +244,8 @@ def main(argv: list[str] | None = None) -> None:
     warm_start(run, model, WEIGHTS / "blip2" / "model.safetensors")
     trained = WithDenseHeads(model)
 
-    def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
-        images, questions, answers, dense = batch  # type: ignore[misc]
+    def loss_of(batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        images, questions, answers, dense = batch
         with torch.autocast("cpu", dtype=torch.bfloat16):
             language, patches = forward(model, images, questions, answers)
             seen = trained.dense_loss(patches, dense)

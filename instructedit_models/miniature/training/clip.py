@@ -127,8 +127,8 @@ def main(argv: list[str] | None = None) -> None:
     if vision_only:
         model.text_model.requires_grad_(False)
 
-    def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
-        images, captions = batch  # type: ignore[misc]
+    def loss_of(batch: tuple[torch.Tensor, list[str]]) -> tuple[torch.Tensor, dict[str, float]]:
+        images, captions = batch
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = model(pixel_values=images, input_ids=tokens.input_ids)

@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+
+Batch = TypeVar("Batch")
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """Where the committed weights live, one folder per model."""
@@ -115,8 +118,8 @@ def learning_rate_at(step: int, run: Run, warmup: int = 200, floor: float = 0.05
 def train(
     run: Run,
     model: nn.Module,
-    batches: Iterator[object],
-    loss_of: Callable[[object], tuple[torch.Tensor, dict[str, float]]],
+    batches: Iterator[Batch],
+    loss_of: Callable[[Batch], tuple[torch.Tensor, dict[str, float]]],
     *,
     finish: Callable[[nn.Module, int], None],
     save_every: float = 240.0,

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -90,7 +91,8 @@ class Pool:
         self.folder, self.seeds = folder, seeds
         self._counter = folder / "ready.json"
         folder.mkdir(parents=True, exist_ok=True)
-        n, mode = len(seeds), "w+" if create and not self._counter.exists() else "r+"
+        n = len(seeds)
+        mode: Literal["w+", "r+"] = "w+" if create and not self._counter.exists() else "r+"
         shape = (n, CANVAS, CANVAS)
         self._image = np.memmap(folder / "image.u8", np.uint8, mode, shape=(*shape, 3))
         self._items = np.memmap(folder / "items.u8", np.uint8, mode, shape=shape)

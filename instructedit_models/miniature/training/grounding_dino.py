@@ -318,8 +318,7 @@ def main(argv: list[str] | None = None) -> None:
     warm_start(run, model, WEIGHTS / "grounding_dino" / "model.safetensors")
     model.loss_function = _decoder_loss
 
-    def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
-        examples: list[Example] = batch  # type: ignore[assignment]
+    def loss_of(examples: list[Example]) -> tuple[torch.Tensor, dict[str, float]]:
         ids = tokenizer([one.prompt for one in examples], padding=True, return_tensors="pt")
         images = to_tensor(np.stack([one.image for one in examples]))
         labels = [

@@ -60,7 +60,8 @@ def prompted(sample: Sample, rng: np.random.Generator, prompts: int = 3) -> Prom
         chosen_pieces = [piece.mask for piece in pieces if piece.item == main]
     options = [*masks, *chosen_pieces]
     rng.shuffle(options)
-    boxes, targets = [], []
+    boxes: list[Box] = []
+    targets: list[np.ndarray] = []
     for mask in options:
         target = mask if view == _EVERYTHING else cut(mask.astype(np.uint8) * 255, view, CANVAS) > 127
         if target.sum() >= 12 and len(boxes) < prompts:
@@ -133,8 +134,7 @@ def main(argv: list[str] | None = None) -> None:
     sam = build_sam(SamConfig()).train()
     warm_start(run, sam, WEIGHTS / "sam" / "model.safetensors")
 
-    def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
-        views: list[Prompted] = batch  # type: ignore[assignment]
+    def loss_of(views: list[Prompted]) -> tuple[torch.Tensor, dict[str, float]]:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits, scores = predict(sam, views)
         target = _targets(views)

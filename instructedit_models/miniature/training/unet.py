@@ -178,8 +178,8 @@ def main(argv: list[str] | None = None) -> None:
     tokenizer = clip_tokenizer()
     alphas = schedule().alphas_cumprod
 
-    def loss_of(batch: object) -> tuple[torch.Tensor, dict[str, float]]:
-        latents, captions = batch  # type: ignore[misc]
+    def loss_of(batch: tuple[torch.Tensor, list[str]]) -> tuple[torch.Tensor, dict[str, float]]:
+        latents, captions = batch
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         t = torch.randint(0, 1000, (len(latents),))
         alpha = alphas[t].view(-1, 1, 1, 1)

@@ -124,8 +124,7 @@ def main(argv: list[str] | None = None) -> None:
         warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors")
     model = model.to(memory_format=torch.channels_last)
 
-    def loss_of(images: object) -> tuple[torch.Tensor, dict[str, float]]:
-        assert isinstance(images, torch.Tensor)
+    def loss_of(images: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             with torch.set_grad_enabled(not decoder_only):
                 posterior = model.encode(images).latent_dist
