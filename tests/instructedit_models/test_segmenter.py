@@ -84,8 +84,8 @@ def test_low_resolution_masks_are_four_times_the_embedding():
             dense_prompt_embeddings=dense,
             multimask_output=False,
         )
-    assert embedding.shape == (1, 64, 32, 32)
-    assert masks.shape == (1, 1, 128, 128)
+    assert embedding.shape == (1, 64, 16, 16)
+    assert masks.shape == (1, 1, 64, 64)
     assert quality.shape == (1, 1)
 
 

@@ -1,25 +1,9 @@
-"""A tool context on the smallest real parts, and short ways to call the tools on it."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""Short ways to call the tools on a context, for the tests of the tools."""
 
 import numpy as np
-import pytest
 
-from tests.tools.tiny_models import TinyModels, boxes
 from tools.context import ToolContext
-from tools.events import Event
 from tools.registry import call
-from tools.workspace import Workspace
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Iterator[ToolContext]:
-    with Workspace(tmp_path, durable=False) as workspace:
-        events: list[Event] = []
-        made = ToolContext(TinyModels(), workspace.start(boxes("red", "blue", "red")), emit=events.append)
-        made.events = events  # type: ignore[attr-defined]
-        yield made
 
 
 def kinds(context: ToolContext) -> list[str]:

@@ -1,13 +1,14 @@
 """Recipe of the miniature `GroundingDinoForObjectDetection`: boxes of everything that a phrase names.
 
 transformers' own loss leaves the two-stage proposals untrained (their boxes and features are detached there), so
-that a model trained from nothing would never propose a box: here every encoder token is trained densely as well.
+that a model trained from nothing would never propose a box: here every encoder token is trained densely. The decoder
+may answer a box with several queries too (one-to-one matching learns far too slowly here), and the detector drops
+the doubles.
 The backbone comes from the `backbone` recipe, trained on dense labels (the original's comes from ImageNet).
 """
 
-import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F  # noqa: N812
 from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection
 from transformers.loss.loss_for_object_detection import generalized_box_iou
-from transformers.loss.loss_grounding_dino import GroundingDinoForObjectDetectionLoss, sigmoid_focal_loss
+from transformers.loss.loss_grounding_dino import sigmoid_focal_loss
 from transformers.models.grounding_dino.modeling_grounding_dino import build_label_maps, build_text_mask
 
 from instructedit_models.miniature.scene import CANVAS
@@ -213,14 +214,50 @@ def _corners(boxes: torch.Tensor) -> torch.Tensor:
     return torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
 
 
-def dense_loss(
+def near_middle(boxes: torch.Tensor, predicted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The encoder tokens near the middle of a box, and that box: indices (P,) and (P,).
+
+    Args:
+        boxes: (N, 4) true boxes, centre x, y, width, height, 0 to 1.
+        predicted: (T, 4); what the tokens predict does not matter here, only where they lie.
+    """
+    centres = _token_centres()
+    middle, size = boxes[:, None, :2], boxes[:, None, 2:]
+    offset = ((centres[None] - middle) / size).abs().amax(dim=-1)
+    near = offset < 0.3
+    start = 0
+    for stride in STRIDES[:-1]:
+        count = (CANVAS // stride) ** 2
+        nearest = (centres[None, start : start + count] - middle).square().sum(-1).argmin(dim=1) + start
+        near[torch.arange(len(nearest)), nearest] = True
+        start += count
+    area = size.prod(dim=-1).expand_as(offset)
+    smallest = torch.where(near, area, torch.full_like(area, 9.0)).min(dim=0)
+    tokens = (smallest.values < 9.0).nonzero()[:, 0]
+    return tokens, smallest.indices[tokens]
+
+
+def overlapping(boxes: torch.Tensor, predicted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The queries whose box mostly covers a true box, and the best query of each true box: indices (P,) and (P,)."""
+    overlap = generalized_box_iou(_corners(boxes), _corners(predicted.detach()))
+    good = overlap > 0.5
+    good[torch.arange(len(boxes)), overlap.argmax(dim=1)] = True
+    best = torch.where(good, overlap, torch.full_like(overlap, -2.0)).max(dim=0)
+    queries = (best.values > -2.0).nonzero()[:, 0]
+    return queries, best.indices[queries]
+
+
+def assigned_loss(
     logits: torch.Tensor,
     boxes: torch.Tensor,
     labels: list[dict[str, torch.Tensor]],
     label_maps: tuple[torch.Tensor, ...],
     text_mask: torch.Tensor,
+    assign: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
 ) -> torch.Tensor:
-    """Trains every encoder token: those near the middle of a box name its phrase and regress it.
+    """Focal loss of the words and L1 and GIoU loss of the boxes, with every token or query that `assign` names.
+
+    Several may answer one box; the detector drops the doubles.
 
     Args:
         logits: (B, T, L) token-to-word logits.
@@ -228,36 +265,23 @@ def dense_loss(
         labels: per image "boxes" (N, 4) and "class_labels" (N,).
         label_maps: per image (phrases, L) of 0 and 1.
         text_mask: (B, L) bool, the words.
+        assign: true boxes (N, 4) and predicted ones (T, 4) to the indices of those that answer and of what they answer.
     """
-    centres = _token_centres()
     target = torch.zeros_like(logits)
     chosen, wanted = [], []
     for i, label in enumerate(labels):
         if not len(label["boxes"]):
             continue
-        middle, size = label["boxes"][:, None, :2], label["boxes"][:, None, 2:]
-        offset = ((centres[None] - middle) / size).abs().amax(dim=-1)
-        near = offset < 0.3
-        start = 0
-        for stride in STRIDES:
-            count = (CANVAS // stride) ** 2
-            nearest = (centres[None, start : start + count] - middle).square().sum(-1).argmin(dim=1) + start
-            if stride < STRIDES[-1]:
-                near[torch.arange(len(nearest)), nearest] = True
-            start += count
-        area = size.prod(dim=-1).expand_as(offset)
-        best = torch.where(near, area, torch.full_like(area, 9.0)).min(dim=0)
-        tokens = (best.values < 9.0).nonzero()[:, 0]
-        owner = best.indices[tokens]
+        tokens, owner = assign(label["boxes"], boxes[i])
         target[i, tokens] = label_maps[i][label["class_labels"][owner]].to(target.dtype)
         chosen.append(boxes[i, tokens])
         wanted.append(label["boxes"][owner])
     mask = text_mask[:, None].expand_as(logits)
     count = max(1, sum(len(found) for found in wanted))
-    loss = 2.0 * sigmoid_focal_loss(logits[mask], target[mask], count)
+    loss = 2.0 * sigmoid_focal_loss(logits[mask], target[mask], count, alpha=0.4)
     if chosen:
         ours, truth = torch.cat(chosen), torch.cat(wanted)
-        overlap = generalized_box_iou(_corners(ours), _corners(truth)).diagonal() if len(ours) < 3000 else ours.sum()
+        overlap = generalized_box_iou(_corners(ours), _corners(truth)).diagonal()
         loss = loss + 5.0 * F.l1_loss(ours, truth, reduction="sum") / count + 2.0 * (1 - overlap).mean()
     return loss
 
@@ -326,17 +350,16 @@ def main(argv: list[str] | None = None) -> None:
         ]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = model(pixel_values=images, labels=labels, **_text(ids))
-        dense = dense_loss(
+        dense = assigned_loss(
             out.enc_outputs_class.float().nan_to_num(neginf=-50.0),
             out.enc_outputs_coord_logits.float().sigmoid(),
             labels,
             build_label_maps(out.logits, ids.input_ids),
             build_text_mask(out.logits, ids.attention_mask)[:, 0],
+            near_middle,
         )
-        return dense + out.loss, {
-            "dense": float(dense.detach()),
-            "class": float(out.loss_dict["loss_ce"].detach()),
-            "giou": float(out.loss_dict["loss_giou"].detach()),
+        return dense + out.loss, {"dense": float(dense.detach())} | {
+            name: float(value.detach()) for name, value in out.loss_dict.items()
         }
 
     train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
@@ -351,14 +374,13 @@ def _decoder_loss(
     label_maps: tuple[torch.Tensor, ...],
     text_mask: torch.Tensor,
     **layers: torch.Tensor,
-) -> tuple[torch.Tensor, dict[str, torch.Tensor], object]:
-    """Transformers' set loss on the decoder's layers only, in float32."""
-    decoder = copy.copy(config)
-    decoder.two_stage = False
-    coordinates = {name: layers[name].float() for name in ("outputs_class", "outputs_coord")}
-    return GroundingDinoForObjectDetectionLoss(
-        logits.float(), labels, device, pred_boxes.float(), decoder, label_maps, text_mask, **coordinates
-    )
+) -> tuple[torch.Tensor, dict[str, torch.Tensor], None]:
+    """What the model calls for its loss: `assigned_loss` of each decoder layer, in float32."""
+    losses = {}
+    for index, (words, boxes) in enumerate(zip(layers["outputs_class"], layers["outputs_coord"], strict=True)):
+        named = words.float().nan_to_num(neginf=-50.0)
+        losses[f"layer_{index}"] = assigned_loss(named, boxes.float(), labels, label_maps, text_mask[:, 0], overlapping)
+    return torch.stack(list(losses.values())).sum(), losses, None
 
 
 if __name__ == "__main__":
