@@ -29,9 +29,9 @@ class Example:
 
 
 EXAMPLES = (
-    Example("recolour", 9_000_000, "Make the box green"),
-    Example("noun_swap", 9_000_011, "Turn the box into a star"),
-    Example("part", 9_000_010, "Paint the petals of the flower blue"),
+    Example("recolour", 9_000_000, "Make the cup green"),
+    Example("noun_swap", 9_000_035, "Turn the apple into a ball"),
+    Example("part", 9_000_019, "Paint the roof of the house blue"),
 )
 
 
