@@ -74,7 +74,9 @@ def singular(word: str) -> str:
     return _SINGULAR.get(word, word)
 
 
-_ALL_PARTS = tuple(dict.fromkeys(part for parts in PARTS.values() for part in parts))
+ALL_PARTS = tuple(dict.fromkeys(part for parts in PARTS.values() for part in parts))
+"""Every part of any noun, once, in a fixed order."""
+
 _SINGULAR = {plural(noun): noun for noun in NOUNS} | {part: part.removesuffix("s") for part in _PLURAL_PARTS}
 
 VOCABULARY: tuple[str, ...] = tuple(
@@ -82,8 +84,8 @@ VOCABULARY: tuple[str, ...] = tuple(
         [
             *NOUNS,
             *map(plural, NOUNS),
-            *_ALL_PARTS,
-            *map(singular, _ALL_PARTS),
+            *ALL_PARTS,
+            *map(singular, ALL_PARTS),
             *COLOURS,
             *SIZES,
             *(word for name in BACKGROUNDS for word in name.split()),

@@ -15,16 +15,14 @@ from transformers import ResNetBackbone
 
 from instructedit_models.miniature.scene import CANVAS
 from instructedit_models.miniature.training.common import parse_run, save_half, train
-from instructedit_models.miniature.training.data import Sample, around, cut, training_pool
+from instructedit_models.miniature.training.data import WHOLE, Sample, around, cut, training_pool
 from instructedit_models.miniature.training.grounding_dino import build
 from instructedit_models.miniature.training.vae import to_tensor
-from instructedit_models.miniature.words import COLOURS, MATERIALS, NOUNS, PARTS
+from instructedit_models.miniature.words import ALL_PARTS, COLOURS, MATERIALS, NOUNS
 from instructedit_models.types import Box
 
 CELL = 8
-_PARTS = tuple(dict.fromkeys(part for parts in PARTS.values() for part in parts))
-HEADS = {"noun": len(NOUNS) + 1, "part": len(_PARTS) + 1, "colour": len(COLOURS), "material": len(MATERIALS)}
-_EVERYTHING: Box = (0.0, 0.0, float(CANVAS), float(CANVAS))
+HEADS = {"noun": len(NOUNS) + 1, "part": len(ALL_PARTS) + 1, "colour": len(COLOURS), "material": len(MATERIALS)}
 
 
 class DenseLabels(nn.Module):
@@ -63,9 +61,9 @@ def labels(sample: Sample, view: Box, cells: int = CANVAS // CELL) -> dict[str, 
     for index in np.unique(pieces[pieces > 0]):
         owner, code = sample.piece_codes[index - 1]
         item = scene.items[owner]
-        name = _PARTS[code]
+        name = ALL_PARTS[code]
         inside = pieces == index
-        part[inside] = _PARTS.index(name) + 1
+        part[inside] = ALL_PARTS.index(name) + 1
         colour[inside] = list(COLOURS).index(item.part_colour(name))
         if name in dict(item.own_colours):
             material[inside] = MATERIALS.index("plain")
@@ -88,7 +86,7 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, d
         while len(images) < batch:
             sample = pool.sample(int(rng.integers(pool.ready)))
             boxes = [box for box in sample.boxes if box is not None]
-            view = _EVERYTHING
+            view = WHOLE
             if boxes and rng.random() < 0.4:
                 view = around(boxes[int(rng.integers(len(boxes)))], rng, 1.08, 1.6, least=24.0)
             images.append(cut(sample.image, view, CANVAS))

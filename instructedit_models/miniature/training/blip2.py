@@ -27,7 +27,7 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import Sample, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.data import WHOLE, Sample, cut, training_pool, validation_samples
 from instructedit_models.miniature.training.vae import to_tensor
 from instructedit_models.miniature.words import COLOURS, NOUNS, plural
 
@@ -130,8 +130,8 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
         images, questions, answers, dense = [], [], [], []
         for _ in range(batch):
             sample = pool.sample(int(rng.integers(pool.ready)))
-            images.append(cut(sample.image, (0.0, 0.0, 128.0, 128.0), SIZE))
-            dense.append(labels(sample, (0.0, 0.0, 128.0, 128.0), SIZE // PATCH))
+            images.append(cut(sample.image, WHOLE, SIZE))
+            dense.append(labels(sample, WHOLE, SIZE // PATCH))
             for question, answer in asked(sample, rng, 2):
                 questions.append(question.lower())
                 answers.append(answer)
@@ -186,7 +186,7 @@ def finish(model: Blip2ForConditionalGeneration, steps: int) -> None:
     tokenizer, rng = t5_tokenizer(), np.random.default_rng(8)
     medium = named = objects = right = asked_for = 0
     for sample in validation_samples(150):
-        pixels = to_tensor(cut(sample.image, (0.0, 0.0, 128.0, 128.0), SIZE)[None])
+        pixels = to_tensor(cut(sample.image, WHOLE, SIZE)[None])
         pairs = [("is this a photo, a painting or another kind of art?", sample.scene.medium), *asked(sample, rng, 4)]
         inputs = blip2_inputs(model, tokenizer, [question.lower() for question, _ in pairs])
         out = model.generate(pixel_values=pixels.expand(len(pairs), -1, -1, -1), **inputs, max_new_tokens=40)

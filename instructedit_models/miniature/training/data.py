@@ -18,11 +18,13 @@ from instructedit_models.miniature.language import background_caption, crop_capt
 from instructedit_models.miniature.rendering import render
 from instructedit_models.miniature.scene import CANVAS, Picture, Scene
 from instructedit_models.miniature.seen import mask_box
-from instructedit_models.miniature.words import PARTS
+from instructedit_models.miniature.words import ALL_PARTS
 from instructedit_models.miniature.world import TRAIN_SEEDS, VALIDATION_SEEDS, sample_scene
 from instructedit_models.types import Box
 
-_PART_NAMES = tuple(dict.fromkeys(part for parts in PARTS.values() for part in parts))
+WHOLE: Box = (0.0, 0.0, float(CANVAS), float(CANVAS))
+"""The box of a whole scene."""
+
 _PIECES = 40
 
 
@@ -60,7 +62,7 @@ class Sample:
         found = []
         for index, (item, part) in enumerate(self.piece_codes):
             if item >= 0 and (mask := self.pieces == index + 1).any():
-                found.append(Piece(int(item), _PART_NAMES[part], mask))
+                found.append(Piece(int(item), ALL_PARTS[part], mask))
         return found
 
 
@@ -73,7 +75,7 @@ def _label_maps(picture: Picture) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         items[mask] = i + 1
         for part, piece in picture.pieces[i][: _PIECES - count]:
             pieces[piece] = count + 1
-            codes[count] = i, _PART_NAMES.index(part)
+            codes[count] = i, ALL_PARTS.index(part)
             count += 1
     return items, pieces, codes
 
@@ -176,7 +178,7 @@ def captioned_crop(sample: Sample, rng: np.random.Generator) -> tuple[Box, str]:
     scene, throw = sample.scene, rng.random()
     visible = [i for i, box in enumerate(sample.boxes) if box is not None]
     if throw < 0.12 or not visible:
-        return (0.0, 0.0, float(CANVAS), float(CANVAS)), scene_captions(scene, rng, n=2)[int(rng.random() < 0.7)]
+        return WHOLE, scene_captions(scene, rng, n=2)[int(rng.random() < 0.7)]
     if throw < 0.2:
         for _ in range(6):
             side = rng.uniform(36, 90)

@@ -32,15 +32,13 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import Sample, around, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.data import WHOLE, Sample, around, cut, training_pool, validation_samples
 from instructedit_models.miniature.training.vae import to_tensor
-from instructedit_models.miniature.words import COLOURS, MATERIALS, NOUNS, PARTS, plural, singular
+from instructedit_models.miniature.words import ALL_PARTS, COLOURS, MATERIALS, NOUNS, plural, singular
 from instructedit_models.types import Box
 
 TOKENS = 32
 STRIDES = (8, 16, 32)
-_ALL_PARTS = tuple(dict.fromkeys(part for parts in PARTS.values() for part in parts))
-_EVERYTHING: Box = (0.0, 0.0, float(CANVAS), float(CANVAS))
 
 
 def build() -> GroundingDinoForObjectDetection:
@@ -141,7 +139,7 @@ def _asked(things: list[_Thing], rng: np.random.Generator) -> tuple[str, str | N
     material = thing.material if thing.material != "plain" and rng.random() < 0.4 else None
     throw = rng.random()
     if throw < 0.12:
-        group = NOUNS if noun in NOUNS else _ALL_PARTS
+        group = NOUNS if noun in NOUNS else ALL_PARTS
         noun = group[int(rng.integers(len(group)))]
     elif throw < 0.27:
         colour = list(COLOURS)[int(rng.integers(len(COLOURS)))]
@@ -155,9 +153,9 @@ def example(sample: Sample, rng: np.random.Generator) -> Example | None:
     visible = [i for i, box in enumerate(sample.boxes) if box is not None]
     if not visible:
         return None
-    view = _EVERYTHING
+    view = WHOLE
     if rng.random() < 0.4:
-        box = sample.boxes[int(rng.choice(visible))] or _EVERYTHING
+        box = sample.boxes[int(rng.choice(visible))] or WHOLE
         view = around(box, rng, 1.08, 1.6, least=24.0)
     things = _things(sample, view)
     if not things:

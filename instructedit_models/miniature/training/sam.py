@@ -20,6 +20,7 @@ from instructedit_models.miniature.training.common import (
     write_card,
 )
 from instructedit_models.miniature.training.data import (
+    WHOLE,
     Sample,
     around,
     cut,
@@ -31,8 +32,6 @@ from instructedit_models.types import Box
 
 Prompted = tuple[np.ndarray, list[Box], list[np.ndarray]]
 """An image (128, 128, 3) uint8, boxes in its pixels, and the mask (128, 128) bool that each box means."""
-
-_EVERYTHING: Box = (0.0, 0.0, float(CANVAS), float(CANVAS))
 
 
 def _jittered(box: Box, rng: np.random.Generator, amount: float = 0.06) -> Box:
@@ -50,12 +49,12 @@ def prompted(sample: Sample, rng: np.random.Generator, prompts: int = 3) -> Prom
         return None
     pieces = sample.parts()
     if rng.random() < 0.25:
-        view, masks = _EVERYTHING, [sample.mask(i) for i in visible]
+        view, masks = WHOLE, [sample.mask(i) for i in visible]
         chosen_pieces = [piece.mask for piece in pieces if rng.random() < 0.3]
     else:
         with_parts = sorted({piece.item for piece in pieces})
         main = int(rng.choice(with_parts if with_parts and rng.random() < 0.7 else visible))
-        view = around(sample.boxes[main] or _EVERYTHING, rng, 1.08, 1.6, least=24.0)
+        view = around(sample.boxes[main] or WHOLE, rng, 1.08, 1.6, least=24.0)
         masks = [sample.mask(main)]
         chosen_pieces = [piece.mask for piece in pieces if piece.item == main]
     options = [*masks, *chosen_pieces]
@@ -63,7 +62,7 @@ def prompted(sample: Sample, rng: np.random.Generator, prompts: int = 3) -> Prom
     boxes: list[Box] = []
     targets: list[np.ndarray] = []
     for mask in options:
-        target = mask if view == _EVERYTHING else cut(mask.astype(np.uint8) * 255, view, CANVAS) > 127
+        target = mask if view == WHOLE else cut(mask.astype(np.uint8) * 255, view, CANVAS) > 127
         if target.sum() >= 12 and len(boxes) < prompts:
             boxes.append(_jittered(mask_box(target), rng))
             targets.append(target)

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
-from instructedit_models.miniature.training.data import captioned_crop, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.data import WHOLE, captioned_crop, cut, training_pool, validation_samples
 
 NATIVE = 64
 """Pixels of the pictures that the VAE and the UNet see."""
@@ -76,7 +76,7 @@ def validation_crops(count: int) -> np.ndarray:
     rng = np.random.default_rng(8)
     crops = []
     for sample in validation_samples(count):
-        crops.append(cut(sample.image, (0.0, 0.0, 128.0, 128.0), NATIVE))
+        crops.append(cut(sample.image, WHOLE, NATIVE))
         crops.append(cut(sample.image, captioned_crop(sample, rng)[0], NATIVE))
     return np.stack(crops)
 
