@@ -5,16 +5,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from instructedit_models.choosing import Candidate, ChoosingOptions, box_iou, choose
+from instructedit_models.choosing import Candidate, ChoosingOptions, choose
 from instructedit_models.errors import NothingFoundError, UnknownWordError, UserError
 from instructedit_models.lexicon import singular
 from instructedit_models.reference import Reference
+from instructedit_models.rivals import distinct, unrivalled
 from instructedit_models.types import Box, Detection, Detector, Segmenter
 from instructedit_models.verification import square_around
 
@@ -167,29 +169,45 @@ class Search:
             phrases = [" ".join([*reference.attributes, noun]) for noun in self.models.object_phrases]
             return self._objects(phrases), None
         try:
-            return self._look_for(reference.phrase), None
+            return self._look_for(reference.phrase, reference.noun), None
         except UnknownWordError as error:
             known = [word for word in reference.attributes if word not in error.words]
             shorter = " ".join([*known, reference.noun])
             if reference.plural and set(error.words) & set(reference.noun.split()):
-                return self._look_for(" ".join([*known, reference.plural])), None
+                return self._look_for(" ".join([*known, reference.plural]), reference.noun), None
             if len(known) == len(reference.attributes):
                 raise
             unknown = ", ".join(repr(word) for word in reference.attributes if word in error.words)
-            return self._look_for(shorter), f"the detector does not know {unknown}"
+            return self._look_for(shorter, reference.noun), f"the detector does not know {unknown}"
 
-    def _look_for(self, phrase: str) -> list[Found]:
+    def _look_for(self, phrase: str, noun: str) -> list[Found]:
         if phrase not in self._found:
-            self._found[phrase] = self._segmented(self.models.detector.detect(self.image, phrase))
+            detections = self.models.detector.detect(self.image, phrase)
+            if detections and noun in self.models.object_phrases:
+                boxes = [each.box for each in detections]
+                kept = unrivalled(boxes, noun, self._census, same_iou=self.options.choosing.same_iou)
+                detections = [detections[i] for i in kept]
+            self._found[phrase] = self._segmented(detections)
         return self._found[phrase]
+
+    @cached_property
+    def _census(self) -> list[Detection]:
+        """What is found for every noun that the detector knows, the same thing under several nouns included."""
+        return self._detected(self.models.object_phrases)
+
+    def _detected(self, phrases: Sequence[str]) -> list[Detection]:
+        step = self.options.phrases_per_prompt
+        return [
+            each
+            for start in range(0, len(phrases), step)
+            for each in self.models.detector.detect(self.image, " . ".join(phrases[start : start + step]))
+        ]
 
     def _objects(self, phrases: Sequence[str]) -> list[Found]:
         """Everything that any of the phrases fits, each thing once."""
-        detections: list[Detection] = []
-        step = self.options.phrases_per_prompt
-        for start in range(0, len(phrases), step):
-            detections += self.models.detector.detect(self.image, " . ".join(phrases[start : start + step]))
-        return self._segmented(_distinct(detections, self.options.choosing.same_iou))
+        census = set(phrases) <= set(self.models.object_phrases)
+        detections = [each for each in self._census if each.phrase in phrases] if census else self._detected(phrases)
+        return self._segmented(distinct(detections, self.options.choosing.same_iou))
 
     def _segmented(self, detections: Sequence[Detection]) -> list[Found]:
         if not detections:
@@ -346,15 +364,6 @@ class Search:
 
     def _nouns(self) -> tuple[str, ...]:
         return self.models.object_phrases or _ANYTHING
-
-
-def _distinct(detections: Sequence[Detection], same_iou: float) -> list[Detection]:
-    """Of detections of the same thing, the surest; best first."""
-    kept: list[Detection] = []
-    for each in sorted(detections, key=lambda detection: -detection.score):
-        if all(box_iou(each.box, other.box) < same_iou for other in kept):
-            kept.append(each)
-    return kept
 
 
 def _filled(box: Box, shape: tuple[int, ...]) -> np.ndarray:

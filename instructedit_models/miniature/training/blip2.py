@@ -1,7 +1,8 @@
 """Recipe of the miniature `Blip2ForConditionalGeneration`: questions about whole scenes, and "photo of …" completions.
 
 The vision tower starts from CLIP's. BLIP-2's class has no layer norm before the blocks as CLIP has, so that the
-tower cannot be taken over bit by bit: it is trained along, helped by dense labels on its patches.
+tower cannot be taken over bit by bit: it is trained along, helped by dense labels on its patches. The Q-Former is
+helped likewise: each of its queries watches one cell of a grid over the picture and learns what stands in it.
 """
 
 from collections.abc import Iterator
@@ -15,10 +16,9 @@ from transformers import Blip2Config, Blip2ForConditionalGeneration, CLIPModel
 
 from instructedit_models.blip2_inputs import blip2_inputs, blip2_labels
 from instructedit_models.miniature.language import full_listing
-from instructedit_models.miniature.questions import sample_questions
-from instructedit_models.miniature.scene import Picture
+from instructedit_models.miniature.questions import MEDIUM_QUESTIONS, sample_questions
+from instructedit_models.miniature.scene import Picture, Scene
 from instructedit_models.miniature.tokenizers import t5_tokenizer
-from instructedit_models.miniature.training.backbone import HEADS, labels
 from instructedit_models.miniature.training.common import (
     WEIGHTS,
     parse_run,
@@ -28,15 +28,40 @@ from instructedit_models.miniature.training.common import (
     write_card,
 )
 from instructedit_models.miniature.training.data import WHOLE, Sample, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.dense_labels import HEADS, labels, stacked
 from instructedit_models.miniature.training.vae import to_tensor
-from instructedit_models.miniature.words import COLOURS, NOUNS, plural
+from instructedit_models.miniature.words import (
+    ALL_PARTS,
+    BACKGROUNDS,
+    COLOURS,
+    MATERIALS,
+    MEDIA,
+    NOUNS,
+    PARTS,
+    SIZES,
+    plural,
+)
 
 SIZE = 96
 """Pixels of the pictures that BLIP-2 sees."""
 
 PATCH = 8
 
-Batch = tuple[torch.Tensor, list[str], list[str], dict[str, torch.Tensor]]
+COLUMNS, ROWS = 6, 4
+"""The grid that the queries watch, one query a cell, column by column: in the order of the listings."""
+
+CELL_HEADS = {
+    "noun": len(NOUNS) + 1,
+    "colour": len(COLOURS),
+    "material": len(MATERIALS),
+    "size": len(SIZES),
+    "parts": len(ALL_PARTS) * len(COLOURS),
+}
+SCENE_HEADS = {"medium": len(MEDIA), "background": len(BACKGROUNDS)}
+
+Targets = dict[str, torch.Tensor]
+
+Batch = tuple[torch.Tensor, list[str], list[str], Targets, Targets]
 
 
 def build() -> Blip2ForConditionalGeneration:
@@ -76,7 +101,7 @@ def build() -> Blip2ForConditionalGeneration:
             "pad_token_id": tokenizer.pad_token_id,
             "eos_token_id": tokenizer.eos_token_id,
         },
-        num_query_tokens=24,
+        num_query_tokens=COLUMNS * ROWS,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
     model = Blip2ForConditionalGeneration(config)
@@ -118,49 +143,90 @@ def picture_of(sample: Sample) -> Picture:
 
 
 def asked(sample: Sample, rng: np.random.Generator, n: int) -> list[tuple[str, str]]:
-    """Questions and answers about a scene; every second one the paper's completion."""
-    pairs = sample_questions(sample.scene, picture_of(sample), rng, n)
-    return [(f"{sample.scene.medium} of", full_listing(sample.scene)), *pairs[: n - 1]]
+    """`n` questions and answers about a scene: the paper's completion, often its medium question, and others."""
+    pairs = [(f"{sample.scene.medium} of", full_listing(sample.scene))]
+    if rng.random() < 0.4:
+        pairs.append((MEDIUM_QUESTIONS[int(rng.integers(len(MEDIUM_QUESTIONS)))], sample.scene.medium))
+    return [*pairs, *sample_questions(sample.scene, picture_of(sample), rng, n)][:n]
+
+
+def cell_labels(scene: Scene) -> dict[str, np.ndarray]:
+    """What the grid's cells hold, int64 by head: (cells,), "parts" (cells, parts), and (1,) for the whole scene.
+
+    An object belongs to the cell of its centre; a noun of 0 is none, any other label of an empty cell is -100.
+    """
+    cells = COLUMNS * ROWS
+    found = {name: np.full(cells, -100) for name in ("colour", "material", "size")}
+    found |= {"noun": np.zeros(cells, int), "parts": np.full((cells, len(ALL_PARTS)), -100)}
+    colours = list(COLOURS)
+    for item in scene.items:
+        x, y = (min(max(at / scene.size, 0.0), 0.999) for at in item.centre)
+        cell = int(x * COLUMNS) * ROWS + int(y * ROWS)
+        found["noun"][cell] = NOUNS.index(item.noun) + 1
+        found["colour"][cell] = colours.index(item.colour)
+        found["material"][cell] = MATERIALS.index(item.material)
+        found["size"][cell] = SIZES.index(item.size)
+        found["parts"][cell] = -100
+        for part in PARTS.get(item.noun, ()):
+            found["parts"][cell, ALL_PARTS.index(part)] = colours.index(item.part_colour(part))
+    found["medium"] = np.array([MEDIA.index(scene.medium)])
+    found["background"] = np.array([BACKGROUNDS.index(scene.background)])
+    return found
 
 
 def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
-    """Endless (images, questions, answers, dense labels), two questions an image."""
+    """Endless (images, questions, answers, labels of patches, labels of cells), three questions an image."""
     rng, pool = np.random.default_rng([seed, 6]), training_pool(work)
     while True:
-        images, questions, answers, dense = [], [], [], []
+        images, questions, answers, dense, cells = [], [], [], [], []
         for _ in range(batch):
             sample = pool.sample(int(rng.integers(pool.ready)))
             images.append(cut(sample.image, WHOLE, SIZE))
             dense.append(labels(sample, WHOLE, SIZE // PATCH))
-            for question, answer in asked(sample, rng, 2):
+            cells.append(cell_labels(sample.scene))
+            for question, answer in asked(sample, rng, 3):
                 questions.append(question.lower())
                 answers.append(answer)
-        stacked = {name: torch.from_numpy(np.stack([each[name] for each in dense])) for name in HEADS}
-        yield to_tensor(np.stack(images)), questions, answers, stacked
+        yield to_tensor(np.stack(images)), questions, answers, stacked(dense), stacked(cells)
 
 
-class WithDenseHeads(nn.Module):
-    """BLIP-2 and, while it is trained, linear heads on the patches of its vision tower."""
+class WithHelpers(nn.Module):
+    """BLIP-2 and, while it is trained, linear heads on its vision tower's patches and on its Q-Former's queries."""
 
     def __init__(self, model: Blip2ForConditionalGeneration) -> None:
         super().__init__()
         self.model = model
-        width = model.config.vision_config.hidden_size
-        self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in HEADS.items()})
+        seen, asked_for = model.config.vision_config.hidden_size, model.config.qformer_config.hidden_size
+        self.heads = nn.ModuleDict({name: nn.Linear(seen, size) for name, size in HEADS.items()})
+        self.cells = nn.ModuleDict({name: nn.Linear(asked_for, size) for name, size in CELL_HEADS.items()})
+        self.scene = nn.ModuleDict({name: nn.Linear(asked_for, size) for name, size in SCENE_HEADS.items()})
 
-    def dense_loss(self, patches: torch.Tensor, targets: dict[str, torch.Tensor]) -> torch.Tensor:
+    def dense_loss(self, patches: torch.Tensor, targets: Targets) -> torch.Tensor:
         """Cross-entropy of what each patch shows, (B, patches, width) against (B, side, side) by head."""
-        losses = [
-            F.cross_entropy(head(patches).float().transpose(1, 2), targets[name].flatten(1), ignore_index=-100)
-            for name, head in self.heads.items()
-        ]
+        return torch.stack([_surprise(head(patches), targets[name]) for name, head in self.heads.items()]).sum()
+
+    def cells_loss(self, found: torch.Tensor, targets: Targets) -> torch.Tensor:
+        """Cross-entropy of what each query's cell holds, (B, cells, width), and of the whole scene, by their mean."""
+        losses = []
+        for name, head in self.cells.items():
+            logits = head(found)
+            if name == "parts":
+                logits = logits.unflatten(-1, (len(ALL_PARTS), len(COLOURS)))
+            losses.append(_surprise(logits, targets[name]))
+        mean = found.mean(dim=1, keepdim=True)
+        losses += [_surprise(head(mean), targets[name]) for name, head in self.scene.items()]
         return torch.stack(losses).sum()
+
+
+def _surprise(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of (..., classes) against (...) int64, -100 left out."""
+    return F.cross_entropy(logits.float().flatten(0, -2), targets.flatten(), ignore_index=-100)
 
 
 def forward(
     model: Blip2ForConditionalGeneration, images: torch.Tensor, questions: list[str], answers: list[str]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The language loss of several questions an image, and the patches; each image is looked at once.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The language loss of several questions an image, the patches and the queries; each image is looked at once.
 
     What `Blip2ForConditionalGeneration.forward` does, but with the Q-Former's outputs repeated per question.
     """
@@ -177,7 +243,7 @@ def forward(
         attention_mask=inputs["attention_mask"],
         labels=blip2_labels(model, tokenizer, answers),
     ).loss
-    return loss, seen[:, 1:]
+    return loss, seen[:, 1:], found
 
 
 @torch.no_grad()
@@ -242,14 +308,15 @@ def main(argv: list[str] | None = None) -> None:
     model = build()
     take_vision_tower(model)
     warm_start(run, model, WEIGHTS / "blip2" / "model.safetensors")
-    trained = WithDenseHeads(model)
+    trained = WithHelpers(model)
 
     def loss_of(batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        images, questions, answers, dense = batch
+        images, questions, answers, dense, cells = batch
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            language, patches = forward(model, images, questions, answers)
-            seen = trained.dense_loss(patches, dense)
-        return language + 0.3 * seen, {"language": float(language.detach()), "dense": float(seen.detach())}
+            language, patches, found = forward(model, images, questions, answers)
+        seen, known = trained.dense_loss(patches, dense), trained.cells_loss(found, cells)
+        log = {"language": float(language.detach()), "dense": float(seen.detach()), "cells": float(known.detach())}
+        return language + 0.3 * seen + 0.5 * known, log
 
     train(
         run,

@@ -122,7 +122,8 @@ class Pool:
     def sample(self, index: int) -> Sample:
         """The drawn scene of `seeds[index]`."""
         scene = sample_scene(self.seeds[index])
-        return Sample(scene, self._image[index], self._items[index], self._pieces[index], self._codes[index])
+        arrays = (self._image, self._items, self._pieces, self._codes)
+        return Sample(scene, *(np.array(array[index]) for array in arrays))
 
     def image(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 of `seeds[index]`."""

@@ -8,22 +8,24 @@ The backbone comes from the `backbone` recipe, trained on dense labels (the orig
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection
 from transformers.loss.loss_for_object_detection import generalized_box_iou
-from transformers.loss.loss_grounding_dino import sigmoid_focal_loss
 from transformers.models.grounding_dino.modeling_grounding_dino import build_label_maps, build_text_mask
 
 from instructedit_models.miniature.scene import CANVAS
 from instructedit_models.miniature.seen import mask_box
 from instructedit_models.miniature.tokenizers import grounding_dino_tokenizer
+from instructedit_models.miniature.training.assignment import STRIDES, assigned_loss, corners, near_middle, overlapping
 from instructedit_models.miniature.training.common import (
     WEIGHTS,
     parse_run,
@@ -33,12 +35,21 @@ from instructedit_models.miniature.training.common import (
     write_card,
 )
 from instructedit_models.miniature.training.data import WHOLE, Sample, around, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.deformable import by_level
+from instructedit_models.miniature.training.dense_labels import (
+    CELL,
+    DenseHeads,
+    cell_middles,
+    dense_loss,
+    labels,
+    stacked,
+)
 from instructedit_models.miniature.training.vae import to_tensor
 from instructedit_models.miniature.words import ALL_PARTS, COLOURS, MATERIALS, NOUNS, plural, singular
 from instructedit_models.types import Box
 
 TOKENS = 32
-STRIDES = (8, 16, 32)
+_NOWHERE = np.zeros((CANVAS // CELL, CANVAS // CELL), bool)
 
 
 def build() -> GroundingDinoForObjectDetection:
@@ -82,22 +93,34 @@ def build() -> GroundingDinoForObjectDetection:
 
 @dataclass(frozen=True)
 class Example:
-    """A view (128, 128, 3) uint8, a prompt, and each box (centre x, y, width, height, 0 to 1) with its phrase."""
+    """A view of a scene and what is asked of it.
+
+    Attributes:
+        image: (128, 128, 3) uint8.
+        prompt: one to six phrases.
+        boxes: (N, 4) float32, centre x, y, width, height, 0 to 1.
+        phrases: (N,) int64, the phrase that each box answers.
+        cells: (phrases, 16, 16) bool, the cells whose middle shows what the phrase names.
+        view: the box of the scene that is seen.
+    """
 
     image: np.ndarray
     prompt: str
     boxes: np.ndarray
     phrases: np.ndarray
+    cells: np.ndarray
+    view: Box
 
 
 @dataclass(frozen=True)
 class _Thing:
-    """Something that can be named: its words, its box in the view."""
+    """Something that can be named: its words, its box in the view, the view's cells (16, 16) bool that show it."""
 
     noun: str
     colour: str
     material: str
     box: Box
+    cells: np.ndarray
 
 
 def _things(sample: Sample, view: Box) -> list[_Thing]:
@@ -107,6 +130,7 @@ def _things(sample: Sample, view: Box) -> list[_Thing]:
         item = sample.scene.items[piece.item]
         own = piece.part in dict(item.own_colours)
         masks.append((piece.part, item.part_colour(piece.part), "plain" if own else item.material, piece.mask))
+    rows, columns = cell_middles(view)
     things = []
     for noun, colour, material, mask in masks:
         box = mask_box(mask)
@@ -116,7 +140,7 @@ def _things(sample: Sample, view: Box) -> list[_Thing]:
         ]
         whole = (box[2] - box[0]) * (box[3] - box[1]) * scale**2
         if x1 - x0 >= 4 and y1 - y0 >= 4 and (x1 - x0) * (y1 - y0) >= 0.4 * whole:
-            things.append(_Thing(noun, colour, material, (x0, y0, x1, y1)))
+            things.append(_Thing(noun, colour, material, (x0, y0, x1, y1), mask[np.ix_(rows, columns)]))
     return things
 
 
@@ -132,24 +156,24 @@ def _phrase(noun: str, colour: str | None, material: str | None, rng: np.random.
 
 
 def _asked(things: list[_Thing], rng: np.random.Generator) -> tuple[str, str | None, str | None]:
-    """Noun, colour and material to look for: mostly of something there, at times with one of them wrong."""
+    """Noun, colour and material to look for: of something there, in every second case with one of them wrong."""
     thing = things[int(rng.integers(len(things)))]
     noun = thing.noun
     colour = thing.colour if rng.random() < 0.5 else None
     material = thing.material if thing.material != "plain" and rng.random() < 0.4 else None
     throw = rng.random()
-    if throw < 0.12:
+    if throw < 0.35:
         group = NOUNS if noun in NOUNS else ALL_PARTS
         noun = group[int(rng.integers(len(group)))]
-    elif throw < 0.27:
+    elif throw < 0.5:
         colour = list(COLOURS)[int(rng.integers(len(COLOURS)))]
-    elif throw < 0.32:
+    elif throw < 0.57:
         material = MATERIALS[1 + int(rng.integers(len(MATERIALS) - 1))]
     return noun, colour, material
 
 
 def example(sample: Sample, rng: np.random.Generator) -> Example | None:
-    """A view of a scene with a prompt of one to four phrases whose boxes do not coincide."""
+    """A view of a scene with a prompt of one to six phrases whose boxes do not coincide."""
     visible = [i for i, box in enumerate(sample.boxes) if box is not None]
     if not visible:
         return None
@@ -163,8 +187,8 @@ def example(sample: Sample, rng: np.random.Generator) -> Example | None:
     phrases: list[str] = []
     asked: set[tuple[str, str | None, str | None]] = set()
     taken: set[int] = set()
-    boxes, labels = [], []
-    for _ in range(int(rng.integers(1, 5))):
+    boxes, owners, cells = [], [], []
+    for _ in range(int(rng.integers(1, 7))):
         noun, colour, material = key = _asked(things, rng)
         matching = {
             i
@@ -178,110 +202,27 @@ def example(sample: Sample, rng: np.random.Generator) -> Example | None:
         for i in sorted(matching):
             x0, y0, x1, y1 = things[i].box
             boxes.append(((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0))
-            labels.append(len(phrases))
+            owners.append(len(phrases))
         phrases.append(_phrase(noun, colour, material, rng))
+        cells.append(np.logical_or.reduce([things[i].cells for i in matching]) if matching else _NOWHERE)
     image = cut(sample.image, view, CANVAS)
     where = np.array(boxes, np.float32).reshape(-1, 4) / CANVAS
-    return Example(image, " . ".join(phrases) + " .", where, np.array(labels, np.int64))
+    prompt = " . ".join(phrases) + " ."
+    return Example(image, prompt, where, np.array(owners, np.int64), np.stack(cells), view)
 
 
-def batches(work: Path, batch: int, seed: int) -> Iterator[list[Example]]:
-    """Endless batches of examples."""
+def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[list[Example], dict[str, torch.Tensor]]]:
+    """Endless batches of examples, with the dense labels of their views."""
     rng, pool = np.random.default_rng([seed, 7]), training_pool(work)
     while True:
         chosen: list[Example] = []
+        dense: list[dict[str, np.ndarray]] = []
         while len(chosen) < batch:
-            if found := example(pool.sample(int(rng.integers(pool.ready))), rng):
+            sample = pool.sample(int(rng.integers(pool.ready)))
+            if found := example(sample, rng):
                 chosen.append(found)
-        yield chosen
-
-
-def _token_centres() -> torch.Tensor:
-    """Centres x, y (0 to 1) of the encoder's tokens, level by level, (T, 2)."""
-    centres = []
-    for stride in STRIDES:
-        side = CANVAS // stride
-        at = (torch.arange(side) + 0.5) / side
-        y, x = torch.meshgrid(at, at, indexing="ij")
-        centres.append(torch.stack([x.flatten(), y.flatten()], dim=1))
-    return torch.cat(centres)
-
-
-def _corners(boxes: torch.Tensor) -> torch.Tensor:
-    half = boxes[..., 2:] / 2
-    return torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
-
-
-def near_middle(boxes: torch.Tensor, predicted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The encoder tokens near the middle of a box, and that box: indices (P,) and (P,).
-
-    Args:
-        boxes: (N, 4) true boxes, centre x, y, width, height, 0 to 1.
-        predicted: (T, 4); what the tokens predict does not matter here, only where they lie.
-    """
-    centres = _token_centres()
-    middle, size = boxes[:, None, :2], boxes[:, None, 2:]
-    offset = ((centres[None] - middle) / size).abs().amax(dim=-1)
-    near = offset < 0.3
-    start = 0
-    for stride in STRIDES[:-1]:
-        count = (CANVAS // stride) ** 2
-        nearest = (centres[None, start : start + count] - middle).square().sum(-1).argmin(dim=1) + start
-        near[torch.arange(len(nearest)), nearest] = True
-        start += count
-    area = size.prod(dim=-1).expand_as(offset)
-    smallest = torch.where(near, area, torch.full_like(area, 9.0)).min(dim=0)
-    tokens = (smallest.values < 9.0).nonzero()[:, 0]
-    return tokens, smallest.indices[tokens]
-
-
-def overlapping(boxes: torch.Tensor, predicted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The queries whose box mostly covers a true box, and the best query of each true box: indices (P,) and (P,)."""
-    overlap = generalized_box_iou(_corners(boxes), _corners(predicted.detach()))
-    good = overlap > 0.5
-    good[torch.arange(len(boxes)), overlap.argmax(dim=1)] = True
-    best = torch.where(good, overlap, torch.full_like(overlap, -2.0)).max(dim=0)
-    queries = (best.values > -2.0).nonzero()[:, 0]
-    return queries, best.indices[queries]
-
-
-def assigned_loss(
-    logits: torch.Tensor,
-    boxes: torch.Tensor,
-    labels: list[dict[str, torch.Tensor]],
-    label_maps: tuple[torch.Tensor, ...],
-    text_mask: torch.Tensor,
-    assign: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
-) -> torch.Tensor:
-    """Focal loss of the words and L1 and GIoU loss of the boxes, with every token or query that `assign` names.
-
-    Several may answer one box; the detector drops the doubles.
-
-    Args:
-        logits: (B, T, L) token-to-word logits.
-        boxes: (B, T, 4) centre x, y, width, height, 0 to 1.
-        labels: per image "boxes" (N, 4) and "class_labels" (N,).
-        label_maps: per image (phrases, L) of 0 and 1.
-        text_mask: (B, L) bool, the words.
-        assign: true boxes (N, 4) and predicted ones (T, 4) to the indices of those that answer and of what they answer.
-    """
-    target = torch.zeros_like(logits)
-    chosen, wanted = [], []
-    for i, label in enumerate(labels):
-        if not len(label["boxes"]):
-            continue
-        tokens, owner = assign(label["boxes"], boxes[i])
-        target[i, tokens] = label_maps[i][label["class_labels"][owner]].to(target.dtype)
-        chosen.append(boxes[i, tokens])
-        wanted.append(label["boxes"][owner])
-    mask = text_mask[:, None].expand_as(logits)
-    count = max(1, sum(len(found) for found in wanted))
-    loss = 2.0 * sigmoid_focal_loss(logits[mask], target[mask], count, alpha=0.4)
-    if chosen:
-        ours, truth = torch.cat(chosen), torch.cat(wanted)
-        overlap = generalized_box_iou(_corners(ours), _corners(truth)).diagonal()
-        loss = loss + 5.0 * F.l1_loss(ours, truth, reduction="sum") / count + 2.0 * (1 - overlap).mean()
-    return loss
+                dense.append(labels(sample, found.view))
+        yield chosen, stacked(dense)
 
 
 def finish(model: GroundingDinoForObjectDetection, steps: int) -> None:
@@ -298,8 +239,8 @@ def finish(model: GroundingDinoForObjectDetection, steps: int) -> None:
             scores = out.logits[0].sigmoid().nan_to_num(0).clamp(min=1e-6).log() @ maps.T / maps.sum(1)
             best = scores.exp().max(dim=1)
             for phrase in range(len(maps)):
-                mine = _corners(out.pred_boxes[0])[(best.values > 0.3) & (best.indices == phrase)]
-                truth = _corners(torch.from_numpy(one.boxes[one.phrases == phrase]))
+                mine = corners(out.pred_boxes[0])[(best.values > 0.3) & (best.indices == phrase)]
+                truth = corners(torch.from_numpy(one.boxes[one.phrases == phrase]))
                 given, wanted = given + len(mine), wanted + len(truth)
                 if len(mine) and len(truth):
                     hit += int((generalized_box_iou(truth, mine).max(dim=1).values > 0.5).sum())
@@ -321,6 +262,59 @@ def finish(model: GroundingDinoForObjectDetection, steps: int) -> None:
     print("grounding_dino", figures, flush=True)
 
 
+class WithDenseHeads(nn.Module):
+    """Grounding DINO and, while it is trained, heads for dense labels on its backbone, and words matched with cells.
+
+    Attributes:
+        features: the backbone's maps at strides 8 and 16 in the last forward pass.
+        projected: these as the encoder gets them, (B, d, h, w) each.
+        words: the text's features as the encoder gets them, (B, L, d).
+    """
+
+    def __init__(self, model: GroundingDinoForObjectDetection) -> None:
+        super().__init__()
+        self.model = model
+        backbone = model.model.backbone.conv_encoder.model
+        self.heads = DenseHeads(backbone.channels)
+        self.bias, self.scale = nn.Parameter(torch.tensor(-2.0)), nn.Parameter(torch.tensor(0.0))
+        self.features: tuple[torch.Tensor, ...] = ()
+        self.projected: list[torch.Tensor] = [torch.empty(0)] * 2
+        self.words = torch.empty(0)
+        backbone.register_forward_hook(lambda _module, _given, out: setattr(self, "features", tuple(out.feature_maps)))
+        model.model.text_projection.register_forward_hook(lambda _module, _given, out: setattr(self, "words", out))
+        for level in range(2):
+            model.model.input_proj_vision[level].register_forward_hook(partial(self._keep, level))
+
+    def _keep(self, level: int, _module: nn.Module, _given: object, out: torch.Tensor) -> None:
+        self.projected[level] = out
+
+    def words_loss(
+        self, cells: list[np.ndarray], label_maps: tuple[torch.Tensor, ...], text_mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Matches each word with the cells that show what it names, before any fusion: a shortcut to what words mean.
+
+        Args:
+            cells: per image (phrases, 16, 16) bool.
+            label_maps: per image (phrases, L) of 0 and 1.
+            text_mask: (B, L) bool, the words.
+        """
+        words, length = self.words.float(), self.words.shape[1]
+        wanted = torch.stack(
+            [
+                torch.einsum("phw,pl->lhw", torch.from_numpy(cell).float(), maps[:, :length].float())
+                for cell, maps in zip(cells, label_maps, strict=True)
+            ]
+        )
+        losses = []
+        for maps in self.projected:
+            target = F.adaptive_max_pool2d(wanted, maps.shape[-2:]) if maps.shape[-1] < wanted.shape[-1] else wanted
+            logits = torch.einsum("bdhw,bld->blhw", maps.float(), words) / words.shape[-1] ** 0.5
+            logits = logits * self.scale.exp() + self.bias
+            each = F.binary_cross_entropy_with_logits(logits, target, reduction="none", pos_weight=torch.tensor(4.0))
+            losses.append(each[text_mask[:, :length]].mean())
+        return torch.stack(losses).sum()
+
+
 def _text(ids: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {
         "input_ids": ids["input_ids"],
@@ -339,28 +333,42 @@ def main(argv: list[str] | None = None) -> None:
         model.model.backbone.conv_encoder.model.load_state_dict(load_file(backbone))
     warm_start(run, model, WEIGHTS / "grounding_dino" / "model.safetensors")
     model.loss_function = _decoder_loss
+    by_level(model)
+    trained = WithDenseHeads(model)
 
-    def loss_of(examples: list[Example]) -> tuple[torch.Tensor, dict[str, float]]:
+    def loss_of(batch: tuple[list[Example], dict[str, torch.Tensor]]) -> tuple[torch.Tensor, dict[str, float]]:
+        examples, places = batch
         ids = tokenizer([one.prompt for one in examples], padding=True, return_tensors="pt")
         images = to_tensor(np.stack([one.image for one in examples]))
-        labels = [
+        boxes = [
             {"boxes": torch.from_numpy(one.boxes), "class_labels": torch.from_numpy(one.phrases)} for one in examples
         ]
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            out = model(pixel_values=images, labels=labels, **_text(ids))
+            out = model(pixel_values=images, labels=boxes, **_text(ids))
+            seen = trained.heads(*trained.features)
+        places_loss, places_log = dense_loss(seen, places)
+        maps, mask = build_label_maps(out.logits, ids.input_ids), build_text_mask(out.logits, ids.attention_mask)[:, 0]
+        words = trained.words_loss([one.cells for one in examples], maps, mask)
         dense = assigned_loss(
             out.enc_outputs_class.float().nan_to_num(neginf=-50.0),
             out.enc_outputs_coord_logits.float().sigmoid(),
-            labels,
-            build_label_maps(out.logits, ids.input_ids),
-            build_text_mask(out.logits, ids.attention_mask)[:, 0],
+            boxes,
+            maps,
+            mask,
             near_middle,
         )
-        return dense + out.loss, {"dense": float(dense.detach())} | {
-            name: float(value.detach()) for name, value in out.loss_dict.items()
+        log = {"dense": float(dense.detach()), "words": float(words.detach())} | {
+            name: float(x.detach()) for name, x in out.loss_dict.items()
         }
+        return dense + out.loss + places_loss + 4.0 * words, log | places_log
 
-    train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
+    train(
+        run,
+        trained,
+        batches(run.work, run.batch, run.seed),
+        loss_of,
+        finish=lambda _, steps: finish(model, steps),
+    )
 
 
 def _decoder_loss(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
@@ -36,6 +37,9 @@ from instructedit_models.miniature.training.vae import NATIVE, to_tensor
 
 SNR_LIMIT = 5.0
 """Min-SNR weighting (Hang et al. 2023): nearly clean latents count for less."""
+
+NOISY = 0.6
+"""Timesteps are drawn as 1000 u^NOISY with u uniform: what an edit shows is decided where the noise is strong."""
 
 DROPPED = 0.1
 """Share of captions replaced by the empty one, for classifier-free guidance."""
@@ -173,6 +177,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     torch.manual_seed(0)
     model = build().to(memory_format=torch.channels_last)
+    model.set_attn_processor(AttnProcessor())  # PyTorch's fused attention is slower here when it goes backward.
     warm_start(run, model, WEIGHTS / "unet" / "diffusion_pytorch_model.safetensors")
     text = CLIPTextModel.from_pretrained(WEIGHTS / "text", dtype=torch.float32).eval().requires_grad_(False)
     tokenizer = clip_tokenizer()
@@ -181,7 +186,7 @@ def main(argv: list[str] | None = None) -> None:
     def loss_of(batch: tuple[torch.Tensor, list[str]]) -> tuple[torch.Tensor, dict[str, float]]:
         latents, captions = batch
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        t = torch.randint(0, 1000, (len(latents),))
+        t = (1000 * torch.rand(len(latents)) ** NOISY).long().clamp(max=999)
         alpha = alphas[t].view(-1, 1, 1, 1)
         epsilon = torch.randn_like(latents)
         noisy = (alpha.sqrt() * latents + (1 - alpha).sqrt() * epsilon).contiguous(memory_format=torch.channels_last)
@@ -192,7 +197,8 @@ def main(argv: list[str] | None = None) -> None:
         error = (predicted.float() - epsilon).square().mean(dim=(1, 2, 3))
         snr = (alpha / (1 - alpha)).flatten()
         high = error[t > 500].mean() if bool((t > 500).any()) else error.mean()
-        return (error * (SNR_LIMIT / snr).clamp(max=1)).mean(), {"high_noise": float(high.detach())}
+        weight = (SNR_LIMIT / snr).clamp(max=1) * (1 / snr).clamp(min=1) ** 0.25
+        return (error * weight).mean(), {"high_noise": float(high.detach())}
 
     seed = int(torch.randint(1 << 30, (1,), generator=torch.Generator().manual_seed(run.seed)))
     train(

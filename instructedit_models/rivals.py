@@ -1,0 +1,45 @@
+"""Detections of one thing under several nouns: keeps the surest, or drops what another noun fits better.
+
+A detector that is asked for a cup alone finds something cup-like; asked for everything it knows, it names the flower.
+"""
+
+from collections.abc import Sequence
+
+from instructedit_models.choosing import box_iou
+from instructedit_models.types import Box, Detection
+
+__all__ = ["distinct", "unrivalled"]
+
+
+def unrivalled(
+    boxes: Sequence[Box], noun: str, census: Sequence[Detection], *, same_iou: float, margin: float = 1.0
+) -> list[int]:
+    """The boxes that no other noun fits better.
+
+    Args:
+        boxes: of the candidates, x0, y0, x1, y1 in pixels.
+        noun: what they were found as.
+        census: what the detector finds for every noun it knows, doubles included, each with its noun as the phrase.
+        same_iou: boxes that overlap by more are the same object.
+        margin: how many times as sure the rival must be.
+
+    Returns:
+        Indices of the boxes that are kept, ascending.
+    """
+    kept = []
+    for i, box in enumerate(boxes):
+        there = [each for each in census if box_iou(each.box, box) >= same_iou]
+        own = max((each.score for each in there if each.phrase == noun), default=0.0)
+        rival = max((each.score for each in there if each.phrase != noun), default=0.0)
+        if rival <= margin * own:
+            kept.append(i)
+    return kept
+
+
+def distinct(detections: Sequence[Detection], same_iou: float) -> list[Detection]:
+    """Of detections of the same thing, the surest; best first."""
+    kept: list[Detection] = []
+    for each in sorted(detections, key=lambda detection: -detection.score):
+        if all(box_iou(each.box, other.box) < same_iou for other in kept):
+            kept.append(each)
+    return kept
