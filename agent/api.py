@@ -14,20 +14,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from agent.bundle import Bundle, bundle_of, turn_of
 from agent.events import Event, EventCallback, Progressed
 from agent.plans import check_instruction
+from agent.policy import raise_if_refused
+from agent.provenance import provenance_of
 from instructedit_models.errors import BadImageError, BadInstructionError, LLMError
 from instructedit_models.imaging import MIN_SIDE, LoadedImage, load_image
+from instructedit_models.masks import MaskRules
+from instructedit_models.provenance import Provenance
 from instructedit_models.types import Progress, ProgressCallback
-from tools.context import EditOverrides, Models, ToolSettings, TurnLog
+from tools.context import DEFAULT_RETRIES, EditOverrides, Models, ToolSettings, TurnLog
 from tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from agent.record import TurnRecord
+    from instructedit_models.safety import SafetyGuard
 
-__all__ = ["EditOutcome", "EditOverrides", "edit_image"]
+__all__ = ["EditOutcome", "EditOverrides", "chat_model_for", "edit_image", "guard_for", "settings_for"]
 
 _LONGEST_REPLY = 300
 
@@ -42,6 +48,10 @@ class EditOutcome:
         region: (H, W) bool, every pixel whose bytes may differ from the input's: grown mask plus blending ring.
         record: the JSON contract of `instructedit edit --json`; `output` and `mask` are None until files are written.
         loaded: the input as it was read, for `imaging.save_image(outcome.image, path, outcome.loaded)`.
+        bundle: what makes it again without a language model, once it is given the input's file
+            (`agent.bundle.with_input`).
+        provenance: what a saved file should say of itself, for `imaging.save_image`; None where the operator keeps it
+            out.
     """
 
     image: Image.Image
@@ -49,6 +59,8 @@ class EditOutcome:
     region: np.ndarray = field(repr=False, compare=False)
     record: dict[str, Any]
     loaded: LoadedImage = field(repr=False, compare=False)
+    bundle: Bundle = field(repr=False, compare=False)
+    provenance: Provenance | None = field(default=None, repr=False, compare=False)
 
 
 def edit_image(
@@ -69,13 +81,15 @@ def edit_image(
         instruction: what to change, in words; several edits may be joined by "and".
         models: a model set or the name of one; pass the set itself to edit many pictures without loading it again.
         llm: "offline", "openai:MODEL", a chat model, or None for what the environment says.
-        options: parameters to fix; the rest are the model set's for the kind of change.
+        options: parameters to fix; the rest are the model set's for the kind of change. An edit that fails its check
+            is swept over others (`EditOverrides(retries=0)` turns that off) and the best result is kept.
         yes: take the best candidate where several tie, and say so in a warning, instead of raising AmbiguousError.
         progress: called after each step of long work; raising CancelledError in it stops the edit.
         on_event: receives every event of `agent.events`, progress included.
 
     Raises:
-        BadImageError, BadInstructionError, BadParameterError: what was given cannot be used.
+        BadImageError, BadInstructionError, BadParameterError, BadMaskError: what was given cannot be used.
+        RefusedError: the operator's rules do not allow the picture, the instruction or the result.
         NothingFoundError, AmbiguousError, UnknownWordError: the picture does not hold (just one of) what was named.
         LLMError: the language model failed, or only talked.
         ModelUnavailableError: weights, a package or a device are missing.
@@ -83,7 +97,7 @@ def edit_image(
     started = time.perf_counter()
     instruction = check_instruction(instruction)
     loaded = _loaded(image)
-    chat_model, spec, limits = _chat_model(llm)
+    chat_model, spec, limits = chat_model_for(llm)
     model_set = _model_set(models)
 
     from agent.session import Session
@@ -95,7 +109,7 @@ def edit_image(
             chat_model,
             conversation,
             llm=spec,
-            settings=ToolSettings(options or EditOverrides(), assume_yes=yes),
+            settings=settings_for(options or EditOverrides(), yes, model_set),
             limits=limits,
             on_event=_callback(progress, on_event),
         )
@@ -103,9 +117,43 @@ def edit_image(
         _require_edit(record, session.context.turn)
         edited = conversation.image(record.image_id).copy()
         mask, region = session.masks(record)
+        name = models if isinstance(models, str) else model_set.name
+        before = conversation.image(record.start_image_id)
+        turn = turn_of(session, record)
+        bundle = bundle_of(session, name, spec, "input.png", b"", [turn])
+        origin = provenance_of(record.to_json(), before, region, bundle.revisions)
     record.warnings[:0] = loaded.warnings
     record.seconds["total"] = round(time.perf_counter() - started, 4)
-    return EditOutcome(edited, mask, region, record.to_json(), loaded)
+    if origin is not None:
+        bundle = bundle.model_copy(update={"turns": (turn.model_copy(update={"provenance": origin.to_json()}),)})
+    return EditOutcome(edited, mask, region, record.to_json(), loaded, bundle, origin)
+
+
+def settings_for(options: EditOverrides, yes: bool = False, models: Models | None = None) -> ToolSettings:
+    """What the faces fix for a conversation: the person's parameters and masks, and the operator's guard.
+
+    Args:
+        options: retries are `DEFAULT_RETRIES` unless the person said how many.
+        yes: take the best candidate where several tie.
+        models: the model set, which decides what checks pictures by default.
+
+    Raises:
+        ModelUnavailableError: the checker that the operator named is missing.
+    """
+    retries = DEFAULT_RETRIES if options.retries is None else options.retries
+    masking = options.masking or MaskRules()
+    return ToolSettings(options, assume_yes=yes, retries=retries, masking=masking, guard=guard_for(models))
+
+
+def guard_for(models: Models | None = None) -> SafetyGuard | None:
+    """What refuses pictures, as the environment sets it up; None for no check. Raises as `settings_for`."""
+    from agent.config import load_settings
+    from instructedit_models.safety import build_guard
+
+    environment = load_settings()
+    recipe = getattr(models, "recipe", None)
+    real = recipe is not None and any(component.path is None for component in recipe.components.values())
+    return build_guard(environment.safety, environment.safety_threshold, environment.safety_model, real_models=real)
 
 
 def _loaded(image: str | PathLike[str] | Image.Image | LoadedImage) -> LoadedImage:
@@ -128,7 +176,13 @@ def _model_set(models: str | Models) -> Models:
     return load_model_set(models)
 
 
-def _chat_model(llm: str | BaseChatModel | None) -> tuple[BaseChatModel, str, Any]:
+def chat_model_for(llm: str | BaseChatModel | None) -> tuple[BaseChatModel, str, Any]:
+    """A chat model, its spec for the record, and the bounds of a turn, as the environment has them.
+
+    Raises:
+        BadParameterError: the spec or a setting cannot be used.
+        ModelUnavailableError: a package or a key is missing.
+    """
     from agent.config import load_settings
     from agent.guard import LoopLimits
     from agent.llm import build_chat_model, default_llm_spec
@@ -158,6 +212,7 @@ def _require_edit(record: TurnRecord, log: TurnLog) -> None:
         return
     if record.error is not None:
         raise record.error
+    raise_if_refused(record.reply)
     if record.kind == "answer" and not log.tools_used:
         raise LLMError(f"The LLM only talked and nothing was edited; it said: {_sentence(record.reply)}")
     raise BadInstructionError(f"Nothing was edited; the agent said: {_sentence(record.reply)}")

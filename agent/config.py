@@ -4,12 +4,15 @@ Commands and the web server call `load_settings()` once and hand the result on.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from instructedit_models.errors import BadParameterError
+
+OFFLINE = "offline"
+"""The spec of the LLM that is no model at all but a grammar."""
 
 
 class Settings(BaseSettings):
@@ -17,7 +20,7 @@ class Settings(BaseSettings):
 
     Attributes:
         models: name or path of the model set.
-        llm: "offline" or "openai:MODEL"; None chooses by `agent.llm.default_llm_spec`.
+        llm: "offline" or "openai:MODEL"; None chooses by `default_llm_spec`.
         openai_api_key: the key; servers of one's own often need none.
         openai_base_url: another OpenAI-compatible server than OpenAI's.
         openai_model: the model that is asked when the LLM is chosen by the presence of a key or base URL.
@@ -29,6 +32,19 @@ class Settings(BaseSettings):
         workspace: folder for pictures, masks and the edit graph; None for a temporary one.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         dtype: "auto", "float32", "float16", "bfloat16".
+        offload: "auto" (what the model set says), "none", "model", "sequential".
+        attention_slicing: compute attention in slices, for less memory; None for what the set says.
+        compile: compile the UNet; None for what the set says.
+        solver: "auto" (what the set says), "ddim", "dpm++", "lcm".
+        safety: the NSFW checker: "auto", "off", "opennsfw", "diffusers" (see `instructedit_models.safety.build_guard`).
+        safety_threshold: the score from which a picture is refused.
+        safety_model: folder or repository of the diffusers checker; None for Stable Diffusion's own.
+        refusals: whether instructions that break the rules of `prompts/policy.md` are refused.
+        provenance: "full", "minimal" (without words that the person wrote) or "off".
+        c2pa_certificate, c2pa_key: PEM files of the operator's certificate chain and private key; with both, saved
+            pictures carry a signed C2PA manifest.
+        c2pa_algorithm: of the key: "es256", "es384", "es512", "ps256", "ps384", "ps512" or "ed25519".
+        c2pa_timestamp_url: a time-stamp authority; None for none, which needs no network.
     """
 
     model_config = SettingsConfigDict(env_prefix="INSTRUCTEDIT_", extra="ignore", frozen=True, populate_by_name=True)
@@ -50,6 +66,25 @@ class Settings(BaseSettings):
     workspace: Path | None = None
     device: str = "auto"
     dtype: str = "auto"
+    offload: str = "auto"
+    attention_slicing: bool | None = None
+    compile: bool | None = None
+    solver: str = "auto"
+    safety: Literal["auto", "off", "opennsfw", "diffusers"] = "auto"
+    safety_threshold: float = Field(default=0.8, gt=0, le=1)
+    safety_model: str | None = None
+    refusals: bool = True
+    provenance: Literal["full", "minimal", "off"] = "full"
+    c2pa_certificate: Path | None = None
+    c2pa_key: Path | None = None
+    c2pa_algorithm: Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = "es256"
+    c2pa_timestamp_url: str | None = None
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What `load_model_set` takes beside the set's name."""
+        names = ("device", "dtype", "offload", "attention_slicing", "compile", "solver")
+        return {name: getattr(self, name) for name in names}
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -69,3 +104,12 @@ def load_settings(**overrides: Any) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "?"
         variable = name if name.isupper() else f"INSTRUCTEDIT_{name.upper()}"
         raise BadParameterError(f"The setting {variable} cannot be used: {first['msg']}.") from None
+
+
+def default_llm_spec(settings: Settings) -> str:
+    """The spec that is set; else OpenAI's when a key or a base URL is configured; else "offline"."""
+    if settings.llm:
+        return settings.llm
+    if settings.openai_api_key is not None or settings.openai_base_url:
+        return f"openai:{settings.openai_model}"
+    return OFFLINE

@@ -2,17 +2,48 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from pydantic import ValidationError
 
+from agent.grammar.answers import declines
 from agent.plans import EditPlan
+
+__all__ = ["Candidate", "Made", "PastTurn", "Pending", "Reading", "Step", "read"]
 
 _IMAGE = re.compile(r"\bimage_\d+\b")
 _RATIO = re.compile(r"encoding ratio (\d*\.?\d+)")
 _VERSION = re.compile(r"^(image_\d+)( \(current\))?: from (image_\d+),", re.MULTILINE)
+_LINE = re.compile(
+    r"^(image_\d+)(?: \(current\))?: from (image_\d+)(?:, made again from (image_\d+))?, "
+    r"(?:'(.*?)' \(mask_\d+\): '(.*?)' -> '(.*?)'|(without the edit of image_\d+))",
+    re.MULTILINE,
+)
+_MADE = re.compile(r"^(image_\d+) made from (image_\d+)(?: inside (mask_\d+))?")
+_VARIED = re.compile(r"^((?:image_\d+, )*image_\d+) are variations of (image_\d+)")
+_CURRENT = re.compile(r"(image_\d+) is current")
+_CANDIDATE = re.compile(r"(?:^|; )(r\d+) = (mask_\d+) (.+?) (\d?\.\d+|\d) box \([^)]*\) area \S+ ?([^;.]*)")
+_MAKING = frozenset({"edit_image", "adjust_edit", "variations", "reapply_edit"})
+_MOVING = frozenset({"undo", "redo", "go_back", "remove_edit"})
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of several things that a segmentation prompt may mean, as the tool segment lists it.
+
+    Attributes:
+        id: "r2".
+        mask_id: its mask.
+        phrase: what it was found as, "red box".
+        place: where it is, "left".
+    """
+
+    id: str
+    mask_id: str
+    phrase: str
+    place: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +68,11 @@ class Step:
         line = next((line.strip() for line in self.text.splitlines() if line.strip()), "the tool gave no answer")
         return line.removeprefix("Error: ")
 
+    @property
+    def ambiguous(self) -> bool:
+        """Whether it is a segmentation that the person has to decide."""
+        return self.ok and self.name == "segment" and self.text.startswith("ambiguous:")
+
     def identifier(self, kind: str) -> str | None:
         """The first "image_3" or "mask_2" that the answer names."""
         match = re.search(rf"\b{kind}_\d+\b", self.text)
@@ -57,6 +93,101 @@ class Step:
             image_id, edits = parents[image_id], edits + 1
         return edits
 
+    def changes(self) -> list[str]:
+        """What led to the current picture, edit by edit, by the list of versions."""
+        lines = {match[0]: match for match in _LINE.findall(self.text)}
+        current = re.search(r"^(image_\d+) \(current\)", self.text, re.MULTILINE)
+        image_id = current.group(1) if current else ""
+        found: list[str] = []
+        while image_id in lines and len(found) <= len(lines):
+            _, origin, parent, prompt, before, after, taken_out = lines[image_id]
+            words = (caption.split(" of ", 1)[-1] for caption in (before, after))
+            found.insert(0, f"{image_id}: {taken_out}" if taken_out else f"{image_id}: {prompt}, {' to '.join(words)}")
+            image_id = parent or origin
+        return found
+
+    def made(self) -> tuple[str, ...]:
+        """The pictures that an edit made, the one that became current last; () where it made none."""
+        if not self.ok or self.name not in _MAKING:
+            return ()
+        if match := _VARIED.match(self.text):
+            current = _CURRENT.search(self.text)
+            ids = match.group(1).split(", ")
+            return tuple(sorted(ids, key=lambda each: current is not None and each == current.group(1)))
+        match = _MADE.match(self.text)
+        return (match.group(1),) if match else ()
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The things that tie in an ambiguous segmentation, in the order in which the person was asked."""
+        sentence, _, listed = self.text.partition("Candidates: ")
+        tied = re.findall(r"\b(r\d+) \(", sentence)
+        found = {
+            match[0]: Candidate(match[0], match[1], match[2], match[4].strip()) for match in _CANDIDATE.findall(listed)
+        }
+        return tuple(found[each] for each in tied if each in found)
+
+
+@dataclass(frozen=True)
+class Made:
+    """The edit behind a picture.
+
+    Attributes:
+        image_id: the picture.
+        parent_id: what it was made of.
+        mask_id: where, as far as the messages tell.
+        plan: what was asked for; None where it cannot be read any more.
+        encoding_ratio: how strongly.
+        guidance_scale: what it was set to, where it was.
+    """
+
+    image_id: str
+    parent_id: str
+    mask_id: str | None
+    plan: EditPlan | None
+    encoding_ratio: float | None
+    guidance_scale: float | None = None
+
+
+@dataclass(frozen=True)
+class PastTurn:
+    """An earlier turn.
+
+    Attributes:
+        instruction: what the person said.
+        start_id: the picture that was current then, or to which the turn went back before it edited.
+        base_id: the picture that its edits stand on: another one than `start_id` where an edit was made again.
+        end_id: the picture that was current afterwards.
+        edits: edits it made that led there, one after the other from `start_id` on; 0 where it made none, or began
+            elsewhere.
+        edited: whether it made the picture at its end.
+        asked: whether the picture was asked about.
+    """
+
+    instruction: str
+    start_id: str
+    base_id: str
+    end_id: str
+    edits: int
+    edited: bool
+    asked: bool = False
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A question that the last turn ended with.
+
+    Attributes:
+        asked: the reading of that turn, from which its edits can be planned again.
+        prompt: the segmentation prompt that several things fit.
+        image_id: the picture that was segmented.
+        candidates: those things, as they were numbered.
+    """
+
+    asked: "Reading"
+    prompt: str
+    image_id: str
+    candidates: tuple[Candidate, ...]
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -70,6 +201,12 @@ class Reading:
         steps: this turn's answered tool calls, in order.
         edited_before: the plan of the edit that made the current picture, None for an original.
         encoding_ratio: the ratio of that edit.
+        made: every edit of the conversation that the messages tell of, by picture.
+        past: the earlier turns that the messages tell of, in order.
+        pending: what the last turn asked.
+        failed: the last turn, where it looked for something that is not there and edited nothing.
+        question: what the person asked about the picture in the last turn, None where that was no question.
+        last_plan: the plan of the newest edit of the conversation, whether its picture is current or not.
     """
 
     instruction: str
@@ -79,6 +216,12 @@ class Reading:
     steps: tuple[Step, ...] = ()
     edited_before: EditPlan | None = None
     encoding_ratio: float | None = None
+    made: tuple[Made, ...] = ()
+    past: tuple[PastTurn, ...] = ()
+    pending: Pending | None = None
+    last_plan: EditPlan | None = None
+    question: str | None = None
+    failed: "Reading | None" = None
 
     def last(self, name: str) -> Step | None:
         """This turn's last answered call of a tool."""
@@ -88,37 +231,65 @@ class Reading:
         """This turn's first answered call with these arguments."""
         return next((step for step in self.steps if step.name == name and step.arguments == arguments), None)
 
+    def edit_of(self, image_id: str) -> Made | None:
+        """The edit that made a picture."""
+        return next((each for each in reversed(self.made) if each.image_id == image_id), None)
+
 
 def read(messages: Sequence[BaseMessage]) -> Reading:
     """What the messages say; the last one of the person that holds an instruction begins the turn."""
-    start = max((i for i, message in enumerate(messages) if _asks(message)), default=None)
-    if start is None:
+    starts = [i for i, message in enumerate(messages) if _asks(message)]
+    if not starts:
         last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
         return Reading(str(last.text) if last else "")
-    asked = str(messages[start].text)
+    ends = [*starts[1:], len(messages)]
+    turns = [messages[start:end] for start, end in zip(starts, ends, strict=True)]
+    reading: Reading | None = None
+    earlier: list[Step] = _steps(messages[: starts[0]])
+    past: list[PastTurn] = []
+    made: list[Made] = []
+    for number, turn in enumerate(turns):
+        steps = _steps(turn)
+        pending = _pending(reading) if reading is not None else None
+        failed = reading if reading is not None and pending is None and _failed(reading) else None
+        reading = _read_turn(str(turn[0].text), earlier, steps, (tuple(past), tuple(made)), pending)
+        reading = replace(reading, failed=failed)
+        if number == len(turns) - 1:
+            break
+        made += _made(steps, made)
+        past.append(_past(reading))
+        earlier += steps
+    assert reading is not None
+    return reading
+
+
+def _read_turn(
+    asked: str,
+    earlier: Sequence[Step],
+    now: Sequence[Step],
+    known: tuple[tuple[PastTurn, ...], tuple[Made, ...]],
+    pending: Pending | None,
+) -> Reading:
     found = _IMAGE.search(asked.split("<instruction>")[0])
     image_id = found.group() if found else "image_1"
-    earlier, now = _steps(messages[:start]), _steps(messages[start:])
     given = _tagged(asked, "description")
-    made = next(
-        (
-            s
-            for s in reversed(earlier)
-            if s.ok and s.name in {"edit_image", "adjust_edit"} and s.text.startswith(f"{image_id} ")
-        ),
-        None,
-    )
+    past, made = known
+    here = next((each for each in reversed(made) if each.image_id == image_id), None)
     descriptions = [step for step in (*earlier, *now) if step.ok and step.name == "describe_image"]
-    here = next((s.text for s in reversed(descriptions) if s.arguments.get("image_id") == image_id), None)
-    description = (given if given not in {"", "none"} else None) or here
+    seen = next((s.text for s in reversed(descriptions) if s.arguments.get("image_id") == image_id), None)
     return Reading(
         instruction=_tagged(asked, "instruction") or "",
         image_id=image_id,
-        description=description,
+        description=(given if given not in {"", "none"} else None) or seen,
         medium=_medium(descriptions[-1].text) if descriptions else None,
         steps=tuple(now),
-        edited_before=_plan(made, earlier) if made else None,
-        encoding_ratio=made.encoding_ratio(image_id) if made else None,
+        edited_before=here.plan if here else None,
+        encoding_ratio=here.encoding_ratio if here else None,
+        made=made,
+        past=past,
+        pending=pending,
+        question=past[-1].instruction if past and past[-1].asked else None,
+        last_plan=next((each.plan for each in reversed(made) if each.plan), None),
     )
 
 
@@ -146,20 +317,75 @@ def _steps(messages: Sequence[BaseMessage]) -> list[Step]:
     return steps
 
 
-def _plan(made: Step, steps: Sequence[Step]) -> EditPlan | None:
-    """The plan of an edit; that of the edit that it adjusts, where it adjusts one."""
-    if made.name == "adjust_edit":
-        image_id = str(made.arguments.get("image_id"))
-        before = next(
-            (s for s in reversed(steps) if s.ok and s is not made and s.name in {"edit_image", "adjust_edit"}
-             and s.text.startswith(f"{image_id} ")),
-            None,
-        )  # fmt: skip
-        return _plan(before, steps[: steps.index(before)] if before in steps else ()) if before else None
+def _made(steps: Sequence[Step], before: Sequence[Made]) -> list[Made]:
+    """The edits of a turn; one that makes another again has that one's plan and mask."""
+    found: list[Made] = []
+    for step in steps:
+        for image_id in step.made():
+            again = next(
+                (m for m in (*found[::-1], *before[::-1]) if m.image_id == step.arguments.get("image_id")), None
+            )
+            match = _MADE.match(step.text)
+            mask_id: str | None
+            if step.name == "edit_image":
+                plan, mask_id = _plan(step.arguments), str(step.arguments.get("mask_id"))
+            else:
+                plan, mask_id = again.plan if again else None, again.mask_id if again else None
+                caption = step.arguments.get("edited_caption")
+                plan = plan.model_copy(update={"edited_caption": caption}) if plan and caption else plan
+            parent = match.group(2) if match else again.parent_id if again else image_id
+            ratio = step.encoding_ratio(image_id) or (again.encoding_ratio if again else None)
+            guidance = step.arguments.get("guidance_scale") or (again.guidance_scale if again else None)
+            found.append(Made(image_id, parent, mask_id, plan, ratio, guidance))
+    return found
+
+
+def _plan(arguments: dict[str, Any]) -> EditPlan | None:
     try:
-        return EditPlan.model_validate({name: made.arguments.get(name) for name in EditPlan.model_fields})
+        return EditPlan.model_validate({name: arguments.get(name) for name in EditPlan.model_fields})
     except ValidationError:
         return None
+
+
+def _past(reading: Reading) -> PastTurn:
+    """What a finished turn did to the current picture."""
+    start = base = end = reading.image_id
+    edits, edited = 0, False
+    for step in reading.steps:
+        made = step.made()
+        if made:
+            match = _MADE.match(step.text)
+            if not edited and match and step.name != "edit_image":
+                base = match.group(2)  # an edit made again stands on what the first attempt stood on
+            elif not edited:
+                base = str(step.arguments.get("image_id"))
+            straight = edits >= 0 and step.arguments.get("image_id") == end
+            edits, end, edited = (edits + 1 if straight else -1), made[-1], True
+        elif step.ok and step.name in _MOVING and (moved := step.identifier("image")):
+            start = end = moved
+    asked = any(step.ok and step.name == "ask_image" for step in reading.steps)
+    return PastTurn(reading.instruction, start, base, end, max(edits, 0), edited, asked)
+
+
+def _failed(reading: Reading) -> bool:
+    looked = any(step.name == "segment" and not step.ok for step in reading.steps)
+    return looked and not any(step.made() for step in reading.steps)
+
+
+def _pending(reading: Reading) -> Pending | None:
+    """The last thing that a turn had to ask: a segmentation that no edit of the turn took up.
+
+    A question stays open while the person only asks back or says something that is not understood.
+    """
+    made = [step for step in reading.steps if step.name == "edit_image" and step.ok]
+    used = {step.arguments.get("segmentation_prompt") for step in made}
+    for step in reversed(reading.steps):
+        prompt = step.arguments.get("segmentation_prompt")
+        candidates = step.candidates() if step.ambiguous and prompt not in used else ()
+        if len(candidates) > 1:
+            return Pending(reading, str(prompt), str(step.arguments["image_id"]), candidates)
+    aside = all(step.name in {"ask_image", "list_versions"} for step in reading.steps)
+    return reading.pending if aside and not declines(reading.instruction) else None
 
 
 def _medium(description: str) -> str | None:

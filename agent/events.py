@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tools.events import Called, Described, Edited, Event, Moved, Planned, Progressed, Segmented, Warned
+from tools.regions import RegionRecord
 
 __all__ = [
     "Asked",
@@ -29,11 +30,20 @@ EventCallback = Callable[[Event], None]
 
 
 class Asked(Event):
-    """The agent asks the person; `candidates` are region ids of the last segmentation."""
+    """The agent asks the person.
+
+    Attributes:
+        text: the question, with the candidates numbered from 1.
+        candidates: region ids, in the order of their numbers.
+        image_id: the picture that they are in, None where the question is about no regions.
+        regions: the candidates with their masks' ids and boxes, for a numbered overlay.
+    """
 
     kind: Literal["question"] = "question"
     text: str
     candidates: tuple[str, ...] = ()
+    image_id: str | None = None
+    regions: tuple[RegionRecord, ...] = ()
 
 
 class Failed(Event):

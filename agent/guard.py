@@ -19,7 +19,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agent.llm import explain_llm_error
-from instructedit_models.errors import CancelledError, InstructEditError, LLMError, ModelUnavailableError
+from instructedit_models.errors import (
+    CancelledError,
+    InstructEditError,
+    LLMError,
+    ModelUnavailableError,
+    RefusedError,
+)
 from tools.context import ToolContext, ToolFailure
 from tools.events import Called
 from tools.registry import TOOLS
@@ -28,7 +34,7 @@ __all__ = ["LoopLimits", "TurnGuard"]
 
 ToolHandler = Callable[[ToolCallRequest], ToolMessage | Command[Any]]
 _LOG = logging.getLogger(__name__)
-_FINAL = (CancelledError, ModelUnavailableError, LLMError)
+_FINAL = (CancelledError, ModelUnavailableError, LLMError, RefusedError)
 """Errors after which asking the LLM again makes no sense: the turn ends."""
 
 

@@ -11,8 +11,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 import prompts
 from agent.llm import explain_llm_error
-from agent.plans import Plan, check_instruction
-from instructedit_models.errors import BadInstructionError, LLMError
+from agent.plans import Plan, check_instruction, check_plan
+from agent.policy import raise_if_refused, with_policy
+from instructedit_models.errors import LLMError
 
 ATTEMPTS = 2
 """The first answer and one repaired one."""
@@ -28,10 +29,11 @@ def plan(instruction: str, description: str | None, chat_model: BaseChatModel) -
 
     Raises:
         BadInstructionError: the instruction is empty or too long, or asks for no edit.
+        RefusedError: it breaks a rule of the operator's.
         LLMError: the model cannot be reached, or gave no valid plan twice.
     """
     messages: list[BaseMessage] = [
-        SystemMessage(prompts.render("task.md", examples=prompts.worded_examples())),
+        SystemMessage(with_policy(prompts.render("task.md", examples=prompts.worded_examples()))),
         HumanMessage(
             prompts.render(
                 "task_turn.md", instruction=check_instruction(instruction), description=description or "none"
@@ -47,7 +49,8 @@ def plan(instruction: str, description: str | None, chat_model: BaseChatModel) -
             raise explain_llm_error(error) from error
         found, problem = _judged(answer)
         if found is not None:
-            return _checked(found, described=description is not None)
+            raise_if_refused(found.why)
+            return check_plan(found, described=description is not None)
         repair = prompts.render("repair.md", problem=problem, tool=Plan.__name__)
         messages = [*messages, AIMessage(_said(answer["raw"])), HumanMessage(repair)]
     raise LLMError(f"The LLM gave no usable plan in {ATTEMPTS} attempts: {problem}")
@@ -63,12 +66,6 @@ def _judged(answer: Any) -> tuple[Plan | None, str]:
     if error is not None:
         return None, " ".join(str(error).split())[:400]
     return None, f"it does not call {Plan.__name__}."
-
-
-def _checked(found: Plan, described: bool) -> Plan:
-    if not found.edits and (described or not found.needs_description):
-        raise BadInstructionError(found.why or "The instruction does not say what to change.")
-    return found
 
 
 def _said(raw: AIMessage) -> str:

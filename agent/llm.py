@@ -1,6 +1,7 @@
 """Builds the chat model, the only place that does, and words its failures.
 
-The commands, the session and the language processor call it; specs are "offline" and "openai:MODEL".
+The commands, the session and the language processor call it; specs are "offline", "smollm2" and
+"openai:MODEL".
 """
 
 import json
@@ -9,36 +10,35 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr, ValidationError
 
-from agent.config import Settings
-from instructedit_models.errors import BadParameterError, LLMError
+from agent.config import OFFLINE, Settings, default_llm_spec
+from instructedit_models.errors import BadParameterError, InstructEditError, LLMError
 
-OFFLINE = "offline"
+__all__ = ["OFFLINE", "SMOLLM2", "build_chat_model", "default_llm_spec", "explain_llm_error"]
 
-
-def default_llm_spec(settings: Settings) -> str:
-    """The spec that is set; else OpenAI's when a key or a base URL is configured; else "offline"."""
-    if settings.llm:
-        return settings.llm
-    if settings.openai_api_key is not None or settings.openai_base_url:
-        return f"openai:{settings.openai_model}"
-    return OFFLINE
+SMOLLM2 = "smollm2"
 
 
 def build_chat_model(spec: str, settings: Settings) -> BaseChatModel:
     """The chat model that a spec names.
 
     Raises:
-        BadParameterError: the spec is none of "offline" and "openai:MODEL".
+        BadParameterError: the spec is none of "offline", "smollm2" and "openai:MODEL".
         LLMError: OpenAI is asked for and neither a key nor a base URL is configured.
+        ModelUnavailableError: SmolLM2 is asked for and its packages are not installed.
     """
     kind, _, model = spec.partition(":")
     if kind == OFFLINE and not model:
         from agent.offline_llm import OfflineChatModel
 
         return OfflineChatModel()
+    if kind == SMOLLM2 and not model:
+        from agent.smollm2 import SmolLM2ChatModel, check_installed
+
+        check_installed()
+        return SmolLM2ChatModel()
     if kind != "openai" or not model:
         raise BadParameterError(
-            f'There is no LLM "{spec}"; use "offline" or "openai:MODEL", as in "openai:gpt-4o-mini".'
+            f'There is no LLM "{spec}"; use "offline", "smollm2" or "openai:MODEL", as in "openai:gpt-4o-mini".'
         )
     if settings.openai_api_key is None and not settings.openai_base_url:
         raise LLMError(
@@ -64,6 +64,8 @@ def explain_llm_error(error: BaseException) -> LLMError:
 
     if isinstance(error, LLMError):
         return error
+    if isinstance(error, InstructEditError):
+        return LLMError(str(error))
     if isinstance(error, openai.APITimeoutError):  # before APIConnectionError, whose subclass it is
         return LLMError(
             "The LLM did not answer in time; try again, or allow more seconds with INSTRUCTEDIT_LLM_TIMEOUT."

@@ -16,6 +16,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 
 from agent.guard import LoopLimits, TurnGuard
+from agent.policy import with_policy
 from instructedit_models.errors import LLMError
 from tools.context import ToolContext
 from tools.langchain_adapter import langchain_tools
@@ -51,7 +52,7 @@ class AgentLoop:
         self._agent = create_agent(
             chat_model,
             langchain_tools(context),
-            system_prompt=system_prompt,
+            system_prompt=with_policy(system_prompt),
             middleware=middleware,
         )
 

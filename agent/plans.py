@@ -7,6 +7,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from agent.policy import check_policy
 from instructedit_models.errors import BadInstructionError
 from instructedit_models.types import Change
 
@@ -56,11 +57,27 @@ class Plan(BaseModel):
     why: str | None = Field(default=None, description="Why a description is needed, or why there is nothing to edit.")
 
 
+def check_plan(plan: Plan, described: bool) -> Plan:
+    """The plan itself.
+
+    Args:
+        plan: what an instruction came to.
+        described: whether the picture was described, so that nothing more can be learnt of it.
+
+    Raises:
+        BadInstructionError: it holds no edit, and none can be hoped for.
+    """
+    if not plan.edits and (described or not plan.needs_description):
+        raise BadInstructionError(plan.why or "The instruction does not say what to change.")
+    return plan
+
+
 def check_instruction(text: str) -> str:
     """The instruction without surrounding white space.
 
     Raises:
         BadInstructionError: it is empty, or longer than `MAX_INSTRUCTION` characters.
+        RefusedError: the operator's rules do not allow it.
     """
     stripped = text.strip()
     if not stripped:
@@ -71,4 +88,5 @@ def check_instruction(text: str) -> str:
         raise BadInstructionError(
             f"The instruction has {len(stripped):,} characters, at most {MAX_INSTRUCTION:,} are read; say it shorter."
         )
+    check_policy(stripped)
     return stripped

@@ -31,6 +31,9 @@ class EditPart(BaseModel):
         unet_evaluations: UNet sample-evaluations spent on it.
         verified: whether the result was checked and passed.
         check: what the check said, one sentence; None where it was not made.
+        checks: by name ("caption", "target", "source", "colour", "outside") whether each passed; None where it could
+            not be made or does not apply.
+        attempts: the tries, where the first one failed its check: parameters, `passed`, `score`, and which was `kept`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +53,8 @@ class EditPart(BaseModel):
     unet_evaluations: int
     verified: bool
     check: str | None
+    checks: dict[str, bool | None] = Field(default_factory=dict)
+    attempts: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def of(cls, edit: EditNode, mask: MaskEntry) -> "EditPart":
@@ -70,6 +75,8 @@ class EditPart(BaseModel):
             unet_evaluations=edit.unet_evaluations,
             verified=edit.verified,
             check=(edit.verification or {}).get("note"),
+            checks=(edit.verification or {}).get("checks", {}),
+            attempts=tuple((edit.verification or {}).get("attempts", ())),
         )
 
     def to_json(self, ids: bool) -> dict[str, Any]:
@@ -165,6 +172,7 @@ class TurnRecord(BaseModel):
             **{name: first[name] for name in ("encoding_ratio", "steps", "guidance_scale", "seed")},
             "unet_evaluations": self.unet_evaluations,
             "verified": self.verified,
+            **{name: first[name] for name in ("check", "checks", "attempts")},
             "models": self.models,
             "llm": self.llm,
             "seconds": self.seconds,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-REMEMBERED_TURNS = 8
+REMEMBERED_TURNS = 12
 """Turns whose messages the LLM still reads; the versions themselves are never forgotten."""
 
 
@@ -176,11 +176,19 @@ class Session:
             kept = messages_to_dict(slim)
         self.conversation.add_turn(record.kind, record.to_turn_json(), kept)
 
+    def _asked(self, record: TurnRecord) -> Asked:
+        """The question with what it is about: the candidates of the last segmentation that ties."""
+        candidates = tuple(getattr(record.error, "candidates", ()))
+        ambiguities = self.context.turn.ambiguities
+        regions = ambiguities[-1].tied if ambiguities and candidates else ()
+        return Asked(
+            text=record.reply, candidates=candidates, image_id=record.image_id if regions else None, regions=regions
+        )
+
     def _announce(self, record: TurnRecord) -> None:
         emit = self.context.emit
         if record.kind == "question":
-            candidates = getattr(record.error, "candidates", ())
-            emit(Asked(text=record.reply, candidates=tuple(candidates)))
+            emit(self._asked(record))
         elif record.error is not None:
             emit(Failed(error=record.error.kind, text=str(record.error)))
         else:

@@ -22,7 +22,7 @@ from instructedit_models.errors import InstructEditError, ModelUnavailableError
 from instructedit_models.miniature.edits import KINDS, sample_edits
 from instructedit_models.model_sets import ModelSet
 
-__all__ = ["EditTrial", "changed_outside", "edit_cases", "edits_section", "try_edit"]
+__all__ = ["EditTrial", "changed_outside", "edit_cases", "edits_section", "true_mask_of", "try_edit"]
 
 BARS = {"recolour": 0.85, "material": 0.60, "noun": 0.60, "part": 0.70}
 NAMES = {
@@ -138,7 +138,7 @@ def try_edit(case: EditCase, models: ModelSet, judge: Judge, yes: bool = False) 
         score=score(case, after, judge) if outcome else unchanged,
         truth=score(case, case.after.image, judge),
         unchanged=unchanged,
-        overlap=iou(outcome.mask, _true_mask(case)) if outcome else 0.0,
+        overlap=iou(outcome.mask, true_mask_of(case)) if outcome else 0.0,
         outside=outside,
         farthest=farthest,
         seconds=seconds,
@@ -220,7 +220,8 @@ def _by_stage(trials: Sequence[EditTrial]) -> str:
     return ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in means.items())
 
 
-def _true_mask(case: EditCase) -> np.ndarray:
+def true_mask_of(case: EditCase) -> np.ndarray:
+    """Where the edit is to be made, (H, W) bool."""
     if case.edit.kind == "background":
         masks = case.drawn.picture.masks
         return ~np.logical_or.reduce([*masks, np.zeros(case.drawn.picture.image.shape[:2], bool)])

@@ -1,4 +1,4 @@
-"""Recipe of the judge: `python -m benchmarks.train_judge --minutes 6 --resume`.
+"""Recipe of the judge: `python -m benchmarks.train_judge --minutes 22 --resume`.
 
 It learns from training seeds that no model of the product has seen, on crops that are blurred, shrunk, tinted and
 made noisy, so that it judges what comes out of an autoencoder as surely as what was drawn.
@@ -147,7 +147,14 @@ def finish(model: nn.Module, steps: int) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Trains the judge."""
     given = sys.argv[1:] if argv is None else argv
-    run = parse_run("judge", batch=64, learning_rate=3e-3, horizon=2_600, argv=["--work", "runs/judge", *given])
+    run = parse_run(
+        "judge",
+        batch=64,
+        learning_rate=3e-3,
+        horizon=2_600,
+        argv=["--work", "runs/judge", *given],
+        module="benchmarks.train_judge",
+    )
     torch.manual_seed(0)
     model = JudgeNet().to(memory_format=torch.channels_last)
     warm_start(run, model, WEIGHTS)

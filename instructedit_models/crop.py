@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from instructedit_models.errors import BadMaskError
+from instructedit_models.masks import bounding_box, feather, grow
 
 __all__ = [
     "CropPlan",
@@ -85,7 +85,7 @@ def plan_crop(mask: np.ndarray, model_size: int, context: float = 1.5, ring: int
         BadMaskError: the mask is empty.
     """
     height, width = mask.shape
-    x0, y0, x1, y1 = _box(mask)
+    x0, y0, x1, y1 = bounding_box(mask)
     extent = max(x1 - x0, y1 - y0)
     needed = max(min(x1 + ring, width) - max(x0 - ring, 0), min(y1 + ring, height) - max(y0 - ring, 0))
     wanted = max(math.ceil(extent * context), round(model_size * MIN_SHARE))
@@ -179,34 +179,6 @@ def stitch(original: np.ndarray, edited_crop: np.ndarray, plan: CropPlan, alpha:
     return result
 
 
-def grow(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """The mask with everything that is at most `pixels` away (Euclidean): (H, W) bool."""
-    return _distance(mask, pixels) <= pixels if pixels else mask.copy()
-
-
-def feather(mask: np.ndarray, ring: int) -> np.ndarray:
-    """Opacity of an edit: 1 inside the mask, falling over `ring` pixels outside it, and exactly 0 beyond.
-
-    Args:
-        mask: (H, W) bool.
-        ring: width of the ramp in pixels; 0 gives a hard edge.
-
-    Returns:
-        (H, W) float32; a pixel d away from the mask gets 1 - d / (ring + 1).
-    """
-    if not ring:
-        return mask.astype(np.float32)
-    distance = _distance(mask, ring)
-    return np.where(distance <= ring, 1 - distance / (ring + 1), 0).astype(np.float32)
-
-
-def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        raise BadMaskError("The mask is empty: no pixel may be edited.")
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
 def _place(low: int, high: int, ring: int, side: int, length: int) -> int:
     """Where a stretch of `side` begins that is centred on low..high, inside 0..length, and holds the ring."""
     if side >= length:
@@ -230,27 +202,3 @@ def _overlaps(side: int, cells: int) -> np.ndarray:
     pixels = np.arange(side)
     shared = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     return (shared.clip(0) * (cells / side)).astype(np.float32)
-
-
-def _distance(mask: np.ndarray, limit: int) -> np.ndarray:
-    """(H, W) float32: Euclidean distance to the nearest True pixel, infinite where that is beyond `limit`."""
-    result = np.full(mask.shape, np.inf, np.float32)
-    if not mask.any():
-        return result
-    x0, y0, x1, y1 = _box(mask)
-    window = slice(max(y0 - limit, 0), y1 + limit), slice(max(x0 - limit, 0), x1 + limit)
-    part = mask[window]
-    vertical = np.full(part.shape, np.inf, np.float32)
-    for rows in (range(len(part)), range(len(part) - 1, -1, -1)):
-        steps = np.full(part.shape[1], np.inf, np.float32)
-        for row in rows:
-            steps = np.where(part[row], np.float32(0), steps + 1)
-            np.minimum(vertical[row], steps, out=vertical[row])
-    vertical **= 2
-    squared = vertical.copy()
-    for shift in range(1, min(limit, part.shape[1] - 1) + 1):
-        np.minimum(squared[:, shift:], vertical[:, :-shift] + shift**2, out=squared[:, shift:])
-        np.minimum(squared[:, :-shift], vertical[:, shift:] + shift**2, out=squared[:, :-shift])
-    distance = np.sqrt(squared)
-    result[window] = np.where(distance <= limit, distance, np.inf)
-    return result

@@ -24,14 +24,17 @@ from instructedit_models.errors import BadParameterError
 __all__ = [
     "Level",
     "Noise",
+    "Step",
     "StepCallback",
     "alphas",
     "blend",
+    "ddim_step",
     "denoise_step",
     "invert",
     "invert_step",
     "levels",
     "masked_denoise",
+    "masked_denoise_batch",
     "predict_clean",
     "timesteps",
     "vary",
@@ -39,6 +42,8 @@ __all__ = [
 
 Noise = Callable[[Tensor, int], Tensor]
 """Predicts the noise in latents, (B, C, h, w), at a timestep of training; same shape back."""
+Step = Callable[[Tensor, Tensor, "Level", "Level"], Tensor]
+"""Of latents, (B, C, h, w), and the noise predicted in them makes the latents of the next cleaner level."""
 StepCallback = Callable[[int, int], None]
 """Called with (steps done, steps in all) after each step; what it raises stops the loop."""
 
@@ -116,6 +121,11 @@ def denoise_step(latents: Tensor, noise: Tensor, alpha: float, alpha_before: flo
     return math.sqrt(alpha_before) * clean + math.sqrt(1 - alpha_before) * noise
 
 
+def ddim_step(latents: Tensor, noise: Tensor, here: Level, before: Level) -> Tensor:
+    """Eq. 2 between two levels, as a `Step`."""
+    return denoise_step(latents, noise, here.alpha, before.alpha)
+
+
 def invert_step(latents: Tensor, noise: Tensor, alpha: float, alpha_after: float) -> Tensor:
     """Eq. 3 and 6: from the level of `alpha` to the next noisier one, of `alpha_after`, (B, C, h, w)."""
     clean = predict_clean(latents, noise, alpha)
@@ -187,6 +197,48 @@ def masked_denoise(
         if on_step:
             on_step(step, total)
     return latents
+
+
+def masked_denoise_batch(
+    starts: Sequence[tuple[int, Tensor]],
+    stored: Sequence[Tensor],
+    ladder: Sequence[Level],
+    mask: Tensor,
+    noise: Noise,
+    on_step: StepCallback | None = None,
+    update: Step = ddim_step,
+) -> Tensor:
+    """Several edits of one inversion at once, each from a level of its own; see `masked_denoise`.
+
+    Args:
+        starts: (level, y of that level (1, C, h, w)) of each edit, the highest level first; an edit joins the batch
+            when the others have come down to its level.
+        stored: what `invert` returned, up to the highest of these levels at least.
+        ladder: the same levels.
+        mask: bool, broadcastable to (B, 1, h, w).
+        noise: the predictor; asked with the first b edits as a batch of b.
+        on_step: told of each step of the longest edit.
+        update: the solver's step (see `solvers`); whichever it is, each level keeps its own stored background.
+
+    Returns:
+        y_0 of each edit, (B, C, h, w), in the order of `starts`.
+
+    Raises:
+        BadParameterError: the levels do not descend.
+    """
+    tops = [level for level, _ in starts]
+    if not starts or tops != sorted(tops, reverse=True):
+        raise BadParameterError(f"The edits of a batch must descend by their level; got {tops}.")
+    latents, joined, total = starts[0][1], 1, tops[0]
+    for step, level in enumerate(range(total, 0, -1), start=1):
+        while joined < len(starts) and tops[joined] == level:
+            latents, joined = torch.cat([latents, starts[joined][1]]), joined + 1
+        here, before = ladder[level], ladder[level - 1]
+        predicted = noise(latents, here.timestep)
+        latents = blend(mask, update(latents, predicted, here, before), stored[level - 1])
+        if on_step:
+            on_step(step, total)
+    return torch.cat([latents, *(start for _, start in starts[joined:])])
 
 
 def vary(stored: Sequence[Tensor], ladder: Sequence[Level], mask: Tensor, fresh: Tensor, strength: float) -> Tensor:

@@ -3,6 +3,7 @@
 The agent asks it when an instruction does not say what is in the picture.
 """
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import torch
 from PIL import Image
 
 from instructedit_models.blip2_inputs import blip2_inputs
-from instructedit_models.errors import BadInstructionError
+from instructedit_models.errors import BadInstructionError, BadParameterError, ModelUnavailableError
 from instructedit_models.pixels import load_image_processor
 from instructedit_models.tokens import require_known
 from instructedit_models.types import Description
 
-__all__ = ["Blip2Describer", "DescriberOptions"]
+__all__ = ["Blip2Describer", "DescriberOptions", "quantization"]
 
 MEDIUM_QUESTION = "Is this a photo, a painting or another kind of art?"
 """The paper's question for rho (Section 3.1)."""
@@ -59,7 +60,8 @@ class Blip2Describer:
             options: prompts and decoding.
             device: "cpu", "cuda" …
         """
-        self.model = model.to(device).eval()
+        # Quantized weights are put on their device as they are loaded, and cannot be moved.
+        self.model = (model if getattr(model, "is_quantized", False) else model.to(device)).eval()
         self.image_processor = image_processor
         self.tokenizer = tokenizer
         self.options = options or DescriberOptions()
@@ -72,11 +74,24 @@ class Blip2Describer:
         options: DescriberOptions | None = None,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
+        quantize: str = "",
     ) -> "Blip2Describer":
-        """From weights in Hugging Face layout, or the name of a repository that is in the cache."""
+        """From weights in Hugging Face layout, or the name of a repository that is in the cache.
+
+        Args:
+            folder: where they lie.
+            options: prompts and decoding.
+            device: "cpu", "cuda" …
+            dtype: of the weights, and of the arithmetic where they are quantized.
+            quantize: "8bit" or "4bit" to keep the linear layers in so many bits (by bitsandbytes), or "".
+
+        Raises:
+            ModelUnavailableError: bitsandbytes is missing.
+        """
         from transformers import AutoTokenizer, Blip2ForConditionalGeneration
 
-        model = Blip2ForConditionalGeneration.from_pretrained(folder, dtype=dtype)
+        settings = quantization(quantize, device, dtype) if quantize else {}
+        model = Blip2ForConditionalGeneration.from_pretrained(folder, dtype=dtype, **settings)
         processor = load_image_processor(folder, model.config.vision_config.image_size)
         return cls(model, processor, AutoTokenizer.from_pretrained(folder), options, device)
 
@@ -115,15 +130,43 @@ class Blip2Describer:
             prompt = prompt.lower()
         require_known(self.tokenizer, prompt, "The describer")
         pixels = self.image_processor(images=image.convert("RGB"), return_tensors="pt")["pixel_values"]
+        inputs = blip2_inputs(self.model, self.tokenizer, [prompt])
         ids = self.model.generate(
             pixel_values=pixels.to(self.model.device, self.model.dtype),
-            **blip2_inputs(self.model, self.tokenizer, [prompt]),
+            **inputs,
             max_new_tokens=self.options.max_new_tokens,
             num_beams=self.options.num_beams,
             do_sample=False,
         )
+        if getattr(self.model.config, "use_decoder_only_language_model", False):
+            ids = ids[:, inputs["input_ids"].shape[1] :]  # such a model repeats what it was told
         text = self.tokenizer.decode(ids[0], skip_special_tokens=True)
         return _tidy(text)
+
+
+def quantization(bits: str, device: str, dtype: torch.dtype) -> dict[str, Any]:
+    """Arguments of `from_pretrained` that quantize the linear layers.
+
+    Args:
+        bits: "8bit" or "4bit".
+        device: where the weights are put.
+        dtype: of the arithmetic.
+
+    Raises:
+        BadParameterError: other bits.
+        ModelUnavailableError: bitsandbytes is missing.
+    """
+    if bits not in ("8bit", "4bit"):
+        raise BadParameterError(f"Weights cannot be quantized to {bits!r}; use '8bit' or '4bit'.")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ModelUnavailableError("Quantized weights need bitsandbytes; run `pip install 'instructedit[quantized]'`.")
+    from transformers import BitsAndBytesConfig
+
+    if bits == "8bit":
+        config = BitsAndBytesConfig(load_in_8bit=True)
+    else:
+        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 def _tidy(text: str) -> str:

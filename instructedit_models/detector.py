@@ -5,6 +5,7 @@ network: per-word scores, thresholds, suppression of duplicates, and boxes in pi
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from torchvision.ops import nms
 
 from instructedit_models.errors import BadInstructionError, BadParameterError, UnknownWordError
+from instructedit_models.groundingdino_weights import load_port, port_config, read_checkpoint
 from instructedit_models.tokens import unknown_sentence, unknown_words
 from instructedit_models.types import Detection
 
@@ -163,7 +165,7 @@ def _check_words(tokenizer: Any, prompt: _Prompt) -> None:
         raise UnknownWordError(unknown_sentence("The detector", words), words)
 
 
-class _GroundingDino:
+class _GroundingDino(ABC):
     """What the two detectors share: everything but the network."""
 
     tokenizer: Any
@@ -207,9 +209,9 @@ class _GroundingDino:
         boxes, scores = torch.tensor([each.box for each in found]), torch.tensor([each.score for each in found])
         return [found[i] for i in nms(boxes, scores, self.options.nms_iou).tolist()]
 
+    @abstractmethod
     def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores (queries, tokens), 0 to 1, and boxes (queries, 4), centre and size as shares; float, on the CPU."""
-        raise NotImplementedError
 
 
 class TransformersDetector(_GroundingDino):
@@ -270,6 +272,37 @@ class TransformersDetector(_GroundingDino):
         detector.options = options or detector.options
         return detector
 
+    @classmethod
+    def from_checkpoint(
+        cls,
+        checkpoint: str | Path,
+        text_encoder: str | Path,
+        *,
+        options: DetectionOptions | None = None,
+        device: str = "cpu",
+        changes: dict[str, Any] | None = None,
+    ) -> "TransformersDetector":
+        """From a .pth of the authors (Swin-T OGC), in float32.
+
+        Args:
+            checkpoint: the file.
+            text_encoder: folder with the config and tokenizer of the BERT that it was trained with.
+            options: thresholds.
+            device: "cpu", "cuda" …
+            changes: fields of `GroundingDinoConfig` to change.
+
+        Raises:
+            ModelUnavailableError: a file is missing, or the weights are of another architecture.
+        """
+        from transformers import AutoTokenizer
+        from transformers.models.grounding_dino import GroundingDinoImageProcessor, GroundingDinoProcessor
+
+        model = load_port(port_config(text_encoder, **(changes or {})), read_checkpoint(checkpoint))
+        processor = GroundingDinoProcessor(GroundingDinoImageProcessor(), AutoTokenizer.from_pretrained(text_encoder))
+        detector = cls(model, processor, device=device)
+        detector.options = options or detector.options
+        return detector
+
     @torch.inference_mode()
     def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:
         tokens = self.tokenizer(text, return_tensors="pt", return_token_type_ids=True)
@@ -297,24 +330,19 @@ class GroundingDinoPyDetector(_GroundingDino):
         nms_iou: float = 0.7,
     ) -> None:
         """Puts a model as `groundingdino_model` builds it on the device; for the rest see `DetectionOptions`."""
+        from transformers.models.grounding_dino import GroundingDinoImageProcessor
+
         self.model = model.to(device).eval()
         self.tokenizer = model.tokenizer
         self.options = DetectionOptions(box_threshold, text_threshold, score, nms_iou)
         self.max_tokens = model.max_text_len
-        self.device = device
-        self.shorter_side, self.longer_side = 800, 1333
+        # The authors' preparation (shorter side 800, longer at most 1333, ImageNet's mean and deviation), as the port
+        # has it, so that the two detectors see the same pixels.
+        self.image_processor = GroundingDinoImageProcessor()
 
     @torch.inference_mode()
     def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:
-        from groundingdino.datasets import transforms
-
-        prepare = transforms.Compose(
-            [
-                transforms.RandomResize([self.shorter_side], max_size=self.longer_side),
-                transforms.ToTensor(),
-                transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-            ]
-        )
-        pixels, _ = prepare(image, None)
-        output = self.model(pixels[None].to(self.device), captions=[text])
+        pixels = self.image_processor(images=image, return_tensors="pt")["pixel_values"]
+        device = next(self.model.parameters()).device
+        output = self.model(pixels.to(device), captions=[text])
         return output["pred_logits"][0].float().sigmoid().cpu(), output["pred_boxes"][0].float().cpu()

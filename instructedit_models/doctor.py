@@ -5,7 +5,6 @@ Called by `instructedit doctor`; every check says what it saw and, where somethi
 
 import importlib
 import importlib.metadata
-import os
 import platform
 import shutil
 import sys
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instructedit_models.errors import InstructEditError
+from instructedit_models.hardware import gib, main_memory
 
 __all__ = [
     "Check",
@@ -100,9 +100,9 @@ def check_device() -> Check:
         return Check("device", False, f"torch does not import: {error}", "Run `pip install --force-reinstall torch`.")
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
-        return Check("device", True, f"{torch.cuda.get_device_name()}, {_gib(free)} of {_gib(total)} free")
+        return Check("device", True, f"{torch.cuda.get_device_name()}, {gib(free)} of {gib(total)} free")
     if torch.backends.mps.is_available():
-        return Check("device", True, "mps")
+        return Check("device", True, "mps (the memory of an Apple GPU is main memory)")
     threads = torch.get_num_threads()
     return Check(
         "device", True, f"cpu, {threads} {'thread' if threads == 1 else 'threads'} (fine for the miniature set)"
@@ -111,26 +111,13 @@ def check_device() -> Check:
 
 def check_memory() -> Check:
     """Main memory that is free, where the system tells."""
-    try:
-        pages, size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-        total = os.sysconf("SC_PHYS_PAGES") * size
-    except (AttributeError, OSError, ValueError):
+    free, total = main_memory()
+    if not total:
         return Check("memory", True, "unknown on this system")
-    free = max(pages * size, _available())
     ok = free >= _LEAST_MEMORY
     return Check(
-        "memory", ok, f"{_gib(free)} of {_gib(total)} free", _unless(ok, "Close other programs: 2 GiB are needed.")
+        "memory", ok, f"{gib(free)} of {gib(total)} free", _unless(ok, "Close other programs: 2 GiB are needed.")
     )
-
-
-def _available() -> int:
-    """What Linux says can be had without swapping, in bytes; 0 elsewhere."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else 0
 
 
 def check_model_sets(names: Iterable[str], missing: Callable[[str], list[str]], needed: str) -> list[Check]:
@@ -176,11 +163,7 @@ def _folder(folder: Path) -> Check:
             name, False, f"not writable: {error.strerror or error}", "Make it writable or choose another folder."
         )
     ok = free >= _LEAST_DISK
-    return Check(name, ok, f"writable, {_gib(free)} free", _unless(ok, "Free some disk space: 1 GiB is needed."))
-
-
-def _gib(size: int) -> str:
-    return f"{size / _GIB:.1f} GiB"
+    return Check(name, ok, f"writable, {gib(free)} free", _unless(ok, "Free some disk space: 1 GiB is needed."))
 
 
 def _unless(ok: bool, hint: str) -> str:

@@ -3,23 +3,25 @@
 import math
 
 from instructedit_models.errors import BadParameterError
+from instructedit_models.limits import MAX_CONTEXT, MAX_GUIDANCE_SCALE, MAX_RING, MAX_SEED, MAX_STEPS
 from instructedit_models.types import EditOptions
 
-__all__ = ["check_options"]
+__all__ = ["SOLVERS", "check_options"]
 
-MAX_SEED = 2**63 - 1
+SOLVERS = ("ddim", "dpm++", "lcm")
+"""The ways of making a step; see `solvers`."""
 
 _RANGES: dict[str, tuple[float, float]] = {
-    "guidance_scale": (1, 100),
+    "guidance_scale": (1, MAX_GUIDANCE_SCALE),
     "seed": (0, MAX_SEED),
-    "grow": (0, 128),
-    "feather": (0, 128),
-    "context": (1, 10),
+    "grow": (0, MAX_RING),
+    "feather": (0, MAX_RING),
+    "context": (1, MAX_CONTEXT),
 }
 _WHOLE = ("steps", "seed", "grow", "feather")
 
 
-def check_options(options: EditOptions, train_steps: int = 1000) -> None:
+def check_options(options: EditOptions, train_steps: int = MAX_STEPS) -> None:
     """Checks every field of the options.
 
     Args:
@@ -33,6 +35,8 @@ def check_options(options: EditOptions, train_steps: int = 1000) -> None:
         value = getattr(options, name)
         if isinstance(value, bool) or not isinstance(value, int):
             raise BadParameterError(f"The {_words(name)} must be a whole number; got {value!r}.")
+    if options.solver not in SOLVERS:
+        raise BadParameterError(f"There is no solver {options.solver!r}; use one of {', '.join(SOLVERS)}.")
     ratio = options.encoding_ratio
     if not _is_number(ratio) or not 0 < ratio <= 1:
         raise BadParameterError(f"The encoding ratio must be above 0 and at most 1; got {ratio!r}.")

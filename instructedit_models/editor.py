@@ -5,12 +5,12 @@ call it.
 """
 
 import hashlib
-import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,11 @@ from instructedit_models.errors import (
     BadParameterError,
     InstructEditError,
 )
+from instructedit_models.fingerprint import fingerprint
+from instructedit_models.guidance import GuidedNoise
 from instructedit_models.inversion_cache import InversionCache, InversionKey
+from instructedit_models.residency import Residency, memory_told
+from instructedit_models.solvers import make_solver, noised_levels
 from instructedit_models.tokens import require_known, unknown_words
 from instructedit_models.types import EditOptions, EditResult, Progress, ProgressCallback
 
@@ -38,7 +42,6 @@ VARIATION = 0.6
 """Share of the noise inside the mask that a seed other than 0 draws anew (see `ddim.vary`)."""
 
 _TEXTS_KEPT = 64
-_SAMPLES_PER_TENSOR = 64
 
 
 class MaskedDDIMEditor:
@@ -55,7 +58,7 @@ class MaskedDDIMEditor:
         tokenizer: Any,
         unet: Any,
         scheduler_config: Mapping[str, Any],
-        device: str = "cpu",
+        device: str | Residency = "cpu",
         dtype: torch.dtype = torch.float32,
         *,
         cache_size: int = 256 * 2**20,
@@ -68,28 +71,32 @@ class MaskedDDIMEditor:
             tokenizer: its fast tokenizer.
             unet: a `UNet2DConditionModel` that predicts epsilon.
             scheduler_config: `scheduler_config.json`, of which the noise schedule is read.
-            device: "cpu", "cuda" …
+            device: "cpu", "cuda" …, or when which model is on it.
             dtype: of the UNet and the text encoder.
             cache_size: bytes of inversions that are remembered.
 
         Raises:
             BadParameterError: a noise schedule or prediction type that is not supported.
         """
-        self._device = torch.device(device)
-        self._vae = self._placed(vae, vae.dtype)
-        self._unet = self._placed(unet, dtype)
-        self._text_encoder = self._placed(text_encoder, dtype)
+        self._residency = device if isinstance(device, Residency) else Residency(device)
+        self._device = self._residency.device
         self._tokenizer = tokenizer
         self._scheduler_config = dict(scheduler_config)
+        self._vae, self._unet = self._ready(vae, vae.dtype), self._ready(unet, dtype)
+        self._text_encoder = self._ready(text_encoder, dtype)
+        if self._residency.offload == "sequential":
+            _ = self.revision  # once it is taken apart, a model has no weights to be read
+        for model in (self._vae, self._unet, self._text_encoder):
+            self._residency.place(model, by_layer=True)
         self._train_steps = len(ddim.alphas(scheduler_config))
         self._cache = InversionCache(cache_size)
         self._texts: OrderedDict[str, Tensor] = OrderedDict()
         self._texts_lock = threading.Lock()
 
-    def _placed(self, model: Any, dtype: torch.dtype) -> Any:
+    def _ready(self, model: Any, dtype: torch.dtype) -> Any:
         if model.dtype != dtype:
             model = model.to(dtype)
-        model = model.to(self._device).eval().requires_grad_(False)
+        model = model.eval().requires_grad_(False)
         # Convolutions are faster with channels last on a CPU; elsewhere the layout is left to the backend.
         return model.to(memory_format=torch.channels_last) if self._device.type == "cpu" else model
 
@@ -100,21 +107,8 @@ class MaskedDDIMEditor:
 
     @cached_property
     def revision(self) -> str:
-        """12 hex digits that change with the configs, the noise schedule or the weights.
-
-        Of each tensor its shape and evenly spaced samples are hashed: enough to tell two trainings apart, cheap for
-        large models, no proof against tampering.
-        """
-        digest = hashlib.sha256(json.dumps(_plain(self._scheduler_config), sort_keys=True).encode())
-        for model in (self._vae, self._text_encoder, self._unet):
-            config = model.config if isinstance(model.config, Mapping) else model.config.to_dict()
-            digest.update(json.dumps(_plain(config), sort_keys=True).encode())
-            for name, tensor in model.state_dict().items():
-                digest.update(f"{name}{tuple(tensor.shape)}".encode())
-                flat = tensor.flatten()
-                sampled = flat[:: max(1, len(flat) // _SAMPLES_PER_TENSOR)]
-                digest.update(sampled.to("cpu", torch.float32).contiguous().numpy().tobytes())
-        return digest.hexdigest()[:12]
+        """12 hex digits that change with the configs, the noise schedule or the weights (see `fingerprint`)."""
+        return fingerprint((self._vae, self._text_encoder, self._unet), self._scheduler_config)
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """The words that the text encoder does not know, each once; always () for CLIP's own tokenizer."""
@@ -151,42 +145,103 @@ class MaskedDDIMEditor:
             BadImageError, BadMaskError, BadParameterError: bad input.
             UnknownWordError: a caption holds words that the text encoder does not know.
         """
-        options = options or EditOptions()
-        check_options(options, self._train_steps)
+        return self.sweep(image, mask, input_caption, edited_caption, [options or EditOptions()], progress)[0]
+
+    @torch.inference_mode()
+    def sweep(
+        self,
+        image: Image.Image,
+        mask: np.ndarray,
+        input_caption: str,
+        edited_caption: str,
+        options: Sequence[EditOptions],
+        progress: ProgressCallback | None = None,
+    ) -> list[EditResult]:
+        """The same edit with several options; those that share a crop share its inversion and are denoised at once.
+
+        Args:
+            image: as in `edit`, like the next three and `progress`.
+            mask: likewise.
+            input_caption: likewise.
+            edited_caption: likewise.
+            options: one per result; encoding ratio, guidance and seed may differ within a batch, another growth,
+                feather, context, solver or number of steps begins a batch of its own.
+            progress: likewise.
+
+        Returns:
+            One result per options, in their order; an inversion is counted with the first result that needed it, and
+            seconds are shares of the batch's.
+
+        Raises:
+            What `edit` raises.
+        """
+        for each in options:
+            check_options(each, self._train_steps)
         pixels = _checked(image, mask)
-        states = self._embed(input_caption), self._embed(edited_caption)
+        captions = input_caption, edited_caption
+        self._embed(input_caption), self._embed(edited_caption)  # unknown words are told before any work
+        results: dict[int, EditResult] = {}
+        for members in _batches(options):
+            job = _Job(pixels, mask, captions, [options[i] for i in members])
+            with memory_told():
+                results |= zip(members, self._edit_batch(job, progress), strict=True)
+        return [results[i] for i in range(len(options))]
+
+    def forget(self) -> None:
+        """Empties the inversion cache, so that what the next edit costs does not depend on what was edited before."""
+        self._cache.clear()
+
+    def _edit_batch(self, job: "_Job", progress: ProgressCallback | None) -> list[EditResult]:
+        """One batch of `sweep`: the options of the job agree in all that decides the crop and its inversion."""
+        shared = job.options[0]
         seconds: dict[str, float] = {}
         with _timed(seconds, "total"):
-            grown = grow(mask, options.grow)
-            alpha = feather(grown, options.feather)
-            plan = self._plan(grown, options)
-            ladder = ddim.levels(self._scheduler_config, options.steps, options.encoding_ratio)
-            inverting = _Noise(self._unet, states[0])
-            crop = extract(pixels, plan)
-            key = InversionKey(hashlib.sha256(crop.tobytes()).hexdigest(), input_caption, options.steps, self.revision)
-            stored = self._inverted(key, crop, ladder, inverting, seconds, progress)
-            guided = _Noise(self._unet, states[1], options.guidance_scale, self._embed(""))
+            grown = grow(job.mask, shared.grow)
+            alpha = feather(grown, shared.feather)
+            plan = self._plan(grown, shared)
+            # Each ladder is the lower end of the longest one.
+            ladders = [ddim.levels(self._scheduler_config, one.steps, one.encoding_ratio) for one in job.options]
+            ladder = max(ladders, key=len)
+            inverting = GuidedNoise(self._unet, self._embed(job.captions[0]))
+            crop = extract(job.pixels, plan)
+            digest = hashlib.sha256(crop.tobytes()).hexdigest()
+            key = InversionKey(digest, job.captions[0], shared.steps, self.revision)
+            if shared.solver == "lcm":
+                stored = self._noised(key, crop, ladder, seconds)
+            else:
+                stored = self._inverted(key, crop, ladder, inverting, seconds, progress)
             editable = torch.from_numpy(editable_cells(grown, plan, self._latent_size)).to(self._device)
-            with _timed(seconds, "denoise"):
-                latents = ddim.masked_denoise(
-                    self._start(stored, ladder, editable, options.seed),
-                    stored,
-                    ladder,
-                    editable,
-                    guided,
-                    _reporter(progress, "denoise"),
+            order = sorted(range(len(ladders)), key=lambda i: -len(ladders[i]))
+            scales = [job.options[i].guidance_scale for i in order]
+            guided = GuidedNoise(self._unet, self._embed(job.captions[1]), scales, self._embed(""))
+            guided.prepare([level.timestep for level in ladder])
+            with _timed(seconds, "denoise"), self._residency.using(self._unet):
+                starts = []
+                for i in order:
+                    top = len(ladders[i])
+                    starts.append((top - 1, self._start(stored[:top], ladders[i], editable, job.options[i].seed)))
+                update = make_solver(shared.solver, [job.options[i].seed for i in order])
+                latents = ddim.masked_denoise_batch(
+                    starts, stored, ladder, editable, guided, _reporter(progress, "denoise"), update
                 )
             with _timed(seconds, "decode"):
-                edited = stitch(pixels, self._decode(latents), plan, alpha)
+                edited = {
+                    i: stitch(job.pixels, self._decode(latents[at : at + 1]), plan, alpha) for at, i in enumerate(order)
+                }
             _reporter(progress, "decode")(1, 1)
-        return EditResult(
-            image=Image.fromarray(edited),
-            mask=grown,
-            region=_inside(alpha > 0, plan),
-            unet_evaluations=inverting.evaluations + guided.evaluations,
-            inversion_cached=not inverting.evaluations,
-            seconds=seconds,
-        )
+        region = _inside(alpha > 0, plan)
+        share = {stage: spent / len(ladders) for stage, spent in seconds.items()}
+        return [
+            EditResult(
+                image=Image.fromarray(edited[i]),
+                mask=grown,
+                region=region,
+                unet_evaluations=guided.per_step * (len(ladders[i]) - 1) + (0 if i else inverting.evaluations),
+                inversion_cached=bool(i) or not inverting.evaluations,
+                seconds=dict(share),
+            )
+            for i in range(len(ladders))
+        ]
 
     @property
     def _pixels_per_cell(self) -> int:
@@ -218,7 +273,8 @@ class MaskedDDIMEditor:
                 f"'{caption[:60]}…'."
             )
         ids = self._tokenizer(caption, padding="max_length", max_length=length, return_tensors="pt").input_ids
-        states = self._text_encoder(ids.to(self._device)).last_hidden_state
+        with self._residency.using(self._text_encoder):
+            states = self._text_encoder(ids.to(self._device)).last_hidden_state
         with self._texts_lock:
             self._texts[caption] = states
             while len(self._texts) > _TEXTS_KEPT:
@@ -230,7 +286,7 @@ class MaskedDDIMEditor:
         key: InversionKey,
         crop: np.ndarray,
         ladder: tuple[ddim.Level, ...],
-        noise: "_Noise",
+        noise: GuidedNoise,
         seconds: dict[str, float],
         progress: ProgressCallback | None,
     ) -> tuple[Tensor, ...]:
@@ -238,10 +294,21 @@ class MaskedDDIMEditor:
         start = self._cache.get(key)
         with _timed(seconds, "encode"):
             start = start or (self._encode(crop),)
-        with _timed(seconds, "invert"):
+        noise.prepare([level.timestep for level in ladder])
+        with _timed(seconds, "invert"), self._residency.using(self._unet):
             stored = ddim.invert(start, ladder, noise, _reporter(progress, "invert"))
         self._cache.put(key, stored)
         return stored
+
+    def _noised(
+        self, key: InversionKey, crop: np.ndarray, ladder: tuple[ddim.Level, ...], seconds: dict[str, float]
+    ) -> tuple[Tensor, ...]:
+        """The latents of all levels without an inversion, for LCM; x_0 is taken from the cache where it has it."""
+        with _timed(seconds, "encode"):
+            clean = (self._cache.get(key) or (self._encode(crop),))[0]
+        self._cache.put(key, (clean,))
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).to(self._device)
+        return noised_levels(clean, ladder, noise)
 
     def _start(self, stored: tuple[Tensor, ...], ladder: tuple[ddim.Level, ...], editable: Tensor, seed: int) -> Tensor:
         if not seed:
@@ -256,34 +323,36 @@ class MaskedDDIMEditor:
         pixels = pixels.div(127.5).sub(1).to(self._vae.dtype)
         if self._device.type == "cpu":
             pixels = pixels.contiguous(memory_format=torch.channels_last)
-        mode = self._vae.encode(pixels).latent_dist.mode().float()
+        with self._residency.using(self._vae):
+            mode = self._vae.encode(pixels).latent_dist.mode().float()
         return (mode - (self._vae.config.shift_factor or 0.0)) * self._vae.config.scaling_factor
 
     def _decode(self, latents: Tensor) -> np.ndarray:
         """(1, C, h, w) float32 in model scale to (S, S, 3) uint8."""
         unscaled = latents / self._vae.config.scaling_factor + (self._vae.config.shift_factor or 0.0)
-        pixels = self._vae.decode(unscaled.to(self._vae.dtype)).sample[0].float()
+        with self._residency.using(self._vae):
+            pixels = self._vae.decode(unscaled.to(self._vae.dtype)).sample[0].float()
         if not torch.isfinite(pixels).all():
             raise InstructEditError("The models gave values that are no numbers; try them in float32.")
         return pixels.add(1).mul(127.5).round().clamp(0, 255).permute(1, 2, 0).to("cpu", torch.uint8).numpy()
 
 
-class _Noise:
-    """eps(x, c, t) with the caption bound, guided where the scale is not 1; counts sample-evaluations."""
+@dataclass(frozen=True)
+class _Job:
+    """What one batch of edits is made of: picture (H, W, 3) uint8, mask (H, W) bool, both captions, the options."""
 
-    def __init__(self, unet: Any, states: Tensor, guidance_scale: float = 1.0, empty: Tensor | None = None) -> None:
-        self._unet, self._scale = unet, guidance_scale
-        self._states = states if guidance_scale == 1 or empty is None else torch.cat([empty, states])
-        self.evaluations = 0
+    pixels: np.ndarray
+    mask: np.ndarray
+    captions: tuple[str, str]
+    options: list[EditOptions]
 
-    def __call__(self, latents: Tensor, timestep: int) -> Tensor:
-        batch = latents.repeat(len(self._states), 1, 1, 1).to(self._unet.dtype)
-        noise = self._unet(batch, timestep, encoder_hidden_states=self._states).sample.float()
-        self.evaluations += len(batch)
-        if len(noise) == 1:
-            return noise
-        plain, captioned = noise.chunk(2)
-        return plain + self._scale * (captioned - plain)
+
+def _batches(options: Sequence[EditOptions]) -> list[list[int]]:
+    """The places of the options that share crop and inversion, in the order of their first."""
+    batches: dict[tuple[object, ...], list[int]] = {}
+    for place, one in enumerate(options):
+        batches.setdefault((one.steps, one.grow, one.feather, one.crop, one.context, one.solver), []).append(place)
+    return list(batches.values())
 
 
 def _checked(image: Image.Image, mask: np.ndarray) -> np.ndarray:
@@ -307,12 +376,6 @@ def _inside(region: np.ndarray, plan: CropPlan) -> np.ndarray:
     result = np.zeros_like(region)
     result[plan.window] = region[plan.window]
     return result
-
-
-def _plain(config: Mapping[str, Any]) -> dict[str, str]:
-    """A config as text, without the names that say where and by what it was written."""
-    written_by = ("transformers_version", "dtype", "torch_dtype")
-    return {key: str(value) for key, value in config.items() if not key.startswith("_") and key not in written_by}
 
 
 def _reporter(progress: ProgressCallback | None, stage: str) -> ddim.StepCallback:

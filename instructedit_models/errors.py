@@ -9,7 +9,9 @@
     │   ├── NothingFoundError     the segmentation prompt matches nothing in the picture
     │   ├── AmbiguousError        several candidates tie and nobody may be asked
     │   ├── BadParameterError     a number out of range, an unknown name
-    │   └── BadOutputError        the output cannot be written
+    │   ├── BadOutputError        the output cannot be written
+    │   ├── RefusedError          the operator's rules do not allow it
+    │   └── WorkspaceError        the workspace is damaged, full, locked or too new
     ├── ModelUnavailableError     weights, package or device missing: exit code 1
     ├── LLMError                  the language model failed: 401, 429, 500, hang, nonsense
     └── CancelledError            stopped between two steps, nothing was written
@@ -29,8 +31,10 @@ __all__ = [
     "LLMError",
     "ModelUnavailableError",
     "NothingFoundError",
+    "RefusedError",
     "UnknownWordError",
     "UserError",
+    "WorkspaceError",
 ]
 
 
@@ -120,6 +124,20 @@ class BadOutputError(UserError):
     """The output cannot be written where it was asked for."""
 
     kind = "bad_output"
+    retryable = False
+
+
+class RefusedError(UserError):
+    """The operator's rules do not allow the picture, the result or the instruction."""
+
+    kind = "refused"
+    retryable = False
+
+
+class WorkspaceError(UserError):
+    """The workspace cannot be read or written: missing, damaged, full, locked or too new."""
+
+    kind = "workspace"
     retryable = False
 
 

@@ -15,6 +15,7 @@ NATIVE_MODES = {
     "BMP": {"1", "L", "P", "RGB"},
     "TIFF": {"1", "L", "P", "RGB", "CMYK", "I;16"},
     "GIF": {"L", "P"},
+    "AVIF": {"RGB"},
 }
 """The modes, as PIL names them, that each format is written in."""
 
@@ -38,8 +39,9 @@ def split_alpha(picture: Image.Image) -> tuple[Image.Image, np.ndarray | None]:
 def to_rgb(native: Image.Image) -> tuple[Image.Image, int]:
     """The picture as 8-bit RGB, and the bits per channel that it had.
 
-    16-bit values are scaled by 255 / 65535; floating-point ones by 255 where they lie in 0..1, else by 255 over
-    their maximum (at least 255). Raises ValueError for modes that PIL cannot convert.
+    A picture that is RGB already is returned itself. 16-bit values are scaled by 255 / 65535; floating-point ones by
+    255 where they lie in 0..1, else by 255 over their maximum (at least 255). Raises ValueError for modes that PIL
+    cannot convert.
     """
     if native.mode.startswith("I"):
         values = np.asarray(native).astype(np.int64).clip(0)
@@ -51,7 +53,7 @@ def to_rgb(native: Image.Image) -> tuple[Image.Image, int]:
         largest = float(floats.max(initial=0.0))
         scale = 255.0 if largest <= 1.0 else 255.0 / max(255.0, largest)
         return Image.fromarray(np.rint(floats.clip(0) * scale).astype(np.uint8)).convert("RGB"), 32
-    return native.convert("RGB"), 8
+    return (native if native.mode == "RGB" else native.convert("RGB")), 8
 
 
 def to_native(image: Image.Image, before: Image.Image, native: Image.Image, form: str) -> Image.Image:

@@ -4,23 +4,37 @@ What comes in is upright 8-bit RGB whatever the file holds; what goes out has th
 and EXIF again, and the file's own values wherever a pixel was not changed.
 """
 
+import io
 import os
 import secrets
 import struct
 import warnings as python_warnings
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image, ImageOps, JpegImagePlugin
+from PIL import Image, ImageOps
 
 from instructedit_models.errors import BadImageError, BadMaskError, BadOutputError
+from instructedit_models.heif import heif_reader
+from instructedit_models.image_metadata import Metadata, embed, encoding_of, read_metadata
 from instructedit_models.image_modes import split_alpha, to_native, to_rgb
+from instructedit_models.provenance import Provenance
 
-__all__ = ["LoadedImage", "check_writable", "load_image", "load_mask", "save_image", "save_mask"]
+__all__ = [
+    "LoadedImage",
+    "Signer",
+    "check_writable",
+    "default_output",
+    "load_image",
+    "load_mask",
+    "save_image",
+    "save_mask",
+]
 
 MAX_PIXELS = 100_000_000
 """Pictures with more pixels are refused before they are decoded."""
@@ -37,16 +51,18 @@ _FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".gif": "GIF",
+    ".avif": "AVIF",
 }
-_ALPHA_FORMATS = {"PNG", "WEBP", "TIFF"}
-_METADATA_FORMATS = {"PNG", "JPEG", "WEBP", "TIFF"}
-_JPEG_EXIF_BYTES = 65_533
-_ORIENTATION = 0x0112
-_TIFF_TAGS = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825}
-"""Of a TIFF's tags those that describe the picture; the others describe how the file is laid out."""
+_LOSSY = {"JPEG": "JPEG", "AVIF": "AVIF"}
+_ALPHA_FORMATS = {"PNG", "WEBP", "TIFF", "AVIF"}
+_DEFAULT_SUFFIXES = {"PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
+"""Formats that keep every byte, and the suffix of a result that the person gave no name."""
+_MANY_PIXELS = 4_000_000
+_LONGEST_RECORD = dict.fromkeys(_FORMATS.values(), 2**20) | {"JPEG": 30_000}
+"""Bytes of a provenance record; a JPEG's XMP holds 65,502, the camera's own packet among them."""
 _BAD_DATA = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, MemoryError,
-    AttributeError, struct.error, zlib.error, Image.DecompressionBombError,
+    AssertionError, AttributeError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 """What PIL's decoders raise when a file is broken."""
 
@@ -65,6 +81,7 @@ class LoadedImage:
         warnings: sentences for the person, e.g. that only the first frame was read.
         native: the same pixels in the file's own mode, upright; `save_image` takes unchanged pixels from it.
         encoding: how the file was compressed (a JPEG's tables), for writing the same format again.
+        metadata: everything beside the pixels: the two above, XMP, text, resolution, and an earlier edit's provenance.
     """
 
     image: Image.Image
@@ -76,6 +93,20 @@ class LoadedImage:
     warnings: list[str] = field(default_factory=list)
     native: Image.Image | None = field(default=None, repr=False, compare=False)
     encoding: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    metadata: Metadata = field(default_factory=Metadata, repr=False, compare=False)
+
+    @property
+    def held(self) -> Metadata:
+        """All metadata, where a caller set the profile or the EXIF alone too."""
+        return replace(self.metadata, icc_profile=self.icc_profile, exif=self.exif)
+
+
+class Signer(Protocol):
+    """Signs a picture file, for `save_image`."""
+
+    def sign(self, data: bytes, form: str, record: Provenance) -> bytes:
+        """The file's bytes with a signed manifest in them; `form` is PIL's name of the format."""
+        ...
 
 
 def load_image(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
@@ -93,14 +124,17 @@ def load_image(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Lo
         python_warnings.simplefilter("ignore")  # PIL warns of bombs and odd metadata; both are handled here
         try:
             Image.init()
-            opened = Image.open(file, formats=[form for form in _READABLE if form in Image.OPEN])
+            formats = [form for form in _READABLE if form in Image.OPEN]
+            opened = Image.open(file, formats=[*formats, *heif_reader(file, path)])
+        except BadImageError:
+            raise
         except PermissionError as error:
             raise BadImageError(f"'{path}' may not be read: permission denied.") from error
         except Image.DecompressionBombError as error:
             raise BadImageError(f"'{path}' has too many pixels: at most {max_pixels:,} are accepted.") from error
         except _BAD_DATA as error:
             raise BadImageError(
-                f"'{path}' is not a picture that can be read (PNG, JPEG, WebP, GIF, TIFF or BMP)."
+                f"'{path}' is not a picture that can be read (PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF or HEIC)."
             ) from error
         with opened:
             _check_size(opened.size, path, max_pixels)
@@ -113,7 +147,13 @@ def load_image(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Lo
             return _loaded(opened, path, deep)
 
 
-def save_image(image: Image.Image, path: str | PathLike[str], like: LoadedImage | None = None) -> tuple[str, ...]:
+def save_image(
+    image: Image.Image,
+    path: str | PathLike[str],
+    like: LoadedImage | None = None,
+    provenance: Provenance | None = None,
+    signer: Signer | None = None,
+) -> tuple[str, ...]:
     """Writes a picture whole or not at all; the format follows from the suffix.
 
     With `like`, the file gets its alpha, ICC profile, EXIF and mode. The mode is kept where that loses nothing: a
@@ -122,8 +162,10 @@ def save_image(image: Image.Image, path: str | PathLike[str], like: LoadedImage 
 
     Args:
         image: PIL RGB, the size of `like.image`.
-        path: .png, .jpg, .webp, .tif, .bmp or .gif. JPEG alone is lossy, and GIF holds at most 256 colours.
+        path: .png, .jpg, .webp, .tif, .bmp, .gif or .avif. JPEG and AVIF are lossy, GIF holds at most 256 colours.
         like: the picture that was read, or None for a plain RGB file.
+        provenance: how the picture was made, to be embedded; what the input already carried goes into its history.
+        signer: signs the file, where the operator has set one up.
 
     Returns:
         Sentences for the person on what the format could not hold; mostly none.
@@ -136,17 +178,31 @@ def save_image(image: Image.Image, path: str | PathLike[str], like: LoadedImage 
     form = _FORMATS[target.suffix.lower()]
     notes: list[str] = []
     options: dict[str, Any] = {}
-    out = image = image.convert("RGB")
+    out = image = image if image.mode == "RGB" else image.convert("RGB")
+    held, same_colours = Metadata(), True
     if like is not None:
         if like.image.size != image.size:
             raise BadImageError(f"The edited picture is {_size(image)}, the one that was read {_size(like.image)}.")
         out = image if like.native is None else to_native(image, like.image, like.native, form)
-        notes += _carry(out, like, form, options)
+        held = like.held
+        same_colours = like.native is None or out.mode == like.native.mode or like.native.mode == "P"
+        if like.format == form and same_colours:
+            options |= like.encoding
+        if form in _LOSSY:
+            notes.append(
+                f"{form} compresses anew: pixels outside the edit differ slightly; choose PNG to keep each one."
+            )
         if like.alpha is not None and form in _ALPHA_FORMATS:
             out = out.convert("LA" if out.mode in ("1", "L") and form != "WEBP" else "RGBA")
             out.putalpha(Image.fromarray(like.alpha))
         elif like.alpha is not None:
             notes.append(f"{form} cannot hold the picture's transparency: it was left out.")
+    record = provenance.after(held.provenance) if provenance is not None else None
+    notes += embed(options, form, held, record.text(_LONGEST_RECORD[form]) if record else None, same_colours)
+    if form == "PNG" and out.width * out.height > _MANY_PIXELS:
+        options |= {"compress_level": 1, "compress_type": zlib.Z_RLE}  # a sixth of the time, an eighth more bytes
+    elif form == "AVIF":
+        options |= {"quality": 95, "subsampling": "4:4:4"}
     if form == "WEBP":
         options |= {"lossless": True, "exact": True}
     elif form == "TIFF":
@@ -155,8 +211,23 @@ def save_image(image: Image.Image, path: str | PathLike[str], like: LoadedImage 
         options |= {"quality": 95, "subsampling": 0}
     elif form == "GIF" and out.mode == "RGB":
         notes.append("GIF holds 256 colours: colours outside the edit may differ slightly.")
-    _write(out, target, form, options)
+    _write(out, target, form, options, (lambda data: signer.sign(data, form, record)) if signer and record else None)
     return tuple(notes)
+
+
+def default_output(source: str | PathLike[str], loaded: LoadedImage) -> tuple[Path, str | None]:
+    """Where a result goes that the person gave no name: beside the input, in its format where that loses nothing.
+
+    Returns:
+        The path, and a sentence for the person where the format is another one.
+    """
+    path = Path(source)
+    stem = path.with_name(f"{path.stem}_edited")
+    if loaded.format in _DEFAULT_SUFFIXES:
+        kept = _FORMATS.get(path.suffix.lower()) == loaded.format
+        return stem.with_name(stem.name + (path.suffix if kept else _DEFAULT_SUFFIXES[loaded.format])), None
+    note = f"The result is a PNG: {loaded.format} would change pixels outside the edit; -o {stem.name}.jpg writes JPEG."
+    return stem.with_name(f"{stem.name}.png"), note
 
 
 def load_mask(path: str | PathLike[str], size: tuple[int, int]) -> np.ndarray:
@@ -262,68 +333,54 @@ def _size(image: Image.Image) -> str:
 def _loaded(opened: Image.Image, path: str | PathLike[str], deep: bool) -> LoadedImage:
     notes = []
     frames = getattr(opened, "n_frames", 1)
+    mode = opened.mode
     form = "JPEG" if opened.format in ("JPEG", "MPO") else opened.format or "PNG"
-    if frames > 1 and opened.format != "MPO":
+    if frames > 1 and opened.format not in ("MPO", "HEIF"):
         notes.append(f"The picture is animated or has {frames} pages: only the first was read.")
-    encoding = {}
-    if isinstance(opened, JpegImagePlugin.JpegImageFile):
-        encoding = {"qtables": opened.quantization, "subsampling": JpegImagePlugin.get_sampling(opened)}
+    elif frames > 1 and opened.format == "HEIF":
+        notes.append(f"The file holds {frames} pictures: only the main one was read.")
+    encoding = encoding_of(opened)
     try:
-        native = ImageOps.exif_transpose(opened)
-        exif = _exif(opened)
+        # In place, so that large pictures are not held twice.
+        ImageOps.exif_transpose(opened, in_place=True)
+        held = read_metadata(opened)
     except _BAD_DATA:
-        native, exif = opened.copy(), None
+        held = Metadata(icc_profile=opened.info.get("icc_profile") or None)
         notes.append("The picture's EXIF is broken: it was left out.")
     try:
-        native, alpha = split_alpha(native)
+        native, alpha = split_alpha(opened)
         image, bits = to_rgb(native)
     except _BAD_DATA as error:
-        raise BadImageError(f"'{path}' has colours of mode {opened.mode}, which are not supported.") from error
+        raise BadImageError(f"'{path}' has colours of mode {mode}, which are not supported.") from error
     if bits > 8:
         notes.append(f"The picture has {bits} bits per channel: the edit itself is made with 8.")
     elif deep:
         notes.append("The picture has 16 bits per channel: it is read and written with 8.")
-    icc = opened.info.get("icc_profile") or None
-    return LoadedImage(image, alpha, form, opened.mode, icc, exif, notes, native, encoding)
+    return LoadedImage(image, alpha, form, mode, held.icc_profile, held.exif, notes, native, encoding, held)
 
 
-def _exif(opened: Image.Image) -> bytes | None:
-    exif = opened.getexif()
-    exif.pop(_ORIENTATION, None)
-    if opened.format == "TIFF":
-        for tag in set(exif) - _TIFF_TAGS:
-            del exif[tag]
-    return exif.tobytes() if len(exif) else None
-
-
-def _carry(out: Image.Image, like: LoadedImage, form: str, options: dict[str, Any]) -> list[str]:
-    """Adds the file's own metadata to the encoder's options; returns what could not be carried."""
-    notes = []
-    same_colours = like.native is None or out.mode == like.native.mode or like.native.mode == "P"
-    if like.format == form and same_colours:
-        options |= like.encoding
-    if like.exif and form in _METADATA_FORMATS:
-        if form == "JPEG" and len(like.exif) > _JPEG_EXIF_BYTES:
-            notes.append("The picture's EXIF is too long for JPEG: it was left out.")
-        else:
-            options["exif"] = like.exif
-    if like.icc_profile and form in _METADATA_FORMATS:
-        if same_colours:
-            options["icc_profile"] = like.icc_profile
-        else:
-            notes.append("The picture's colour profile is for another colour mode: it was left out.")
-    return notes
-
-
-def _write(image: Image.Image, target: Path, form: str, options: dict[str, Any]) -> None:
+def _write(
+    image: Image.Image,
+    target: Path,
+    form: str,
+    options: dict[str, Any],
+    sign: Callable[[bytes], bytes] | None = None,
+) -> None:
     """Writes to a temporary name beside the target, then renames."""
     temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.partial")
     # PIL falls back to the metadata that the picture was read with; only what `options` names may be written.
-    clean = image.copy()
-    clean.info.clear()
+    clean = image
+    if image.info:
+        clean = image.copy()
+        clean.info.clear()
     try:
-        with temporary.open("xb") as file:
-            clean.save(file, format=form, **options)
+        if sign is not None:
+            buffer = io.BytesIO()
+            clean.save(buffer, format=form, **options)
+            temporary.write_bytes(sign(buffer.getvalue()))
+        else:
+            with temporary.open("xb") as file:
+                clean.save(file, format=form, **options)
         os.replace(temporary, target)
     except (OSError, ValueError, KeyError, SystemError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

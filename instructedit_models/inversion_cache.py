@@ -64,6 +64,11 @@ class InversionCache:
             while self._entries and used > self.max_bytes:
                 used -= _size(self._entries.popitem(last=False)[1])
 
+    def clear(self) -> None:
+        """Forgets everything."""
+        with self._lock:
+            self._entries.clear()
+
 
 def _size(stored: tuple[Tensor, ...]) -> int:
     return sum(latents.numel() * latents.element_size() for latents in stored)

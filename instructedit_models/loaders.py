@@ -4,11 +4,13 @@
 """
 
 import importlib
+import importlib.util
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -16,7 +18,8 @@ from instructedit_models.editor import MaskedDDIMEditor
 from instructedit_models.errors import BadParameterError, InstructEditError, ModelUnavailableError
 from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.model_files import Component, fetch
-from instructedit_models.model_sets import Recipe
+from instructedit_models.recipes import Recipe
+from instructedit_models.residency import Offload, OnDevice, Residency, memory_told
 from instructedit_models.search import SearchOptions
 from instructedit_models.types import Describer, Detector, Scorer, Segmenter
 
@@ -27,7 +30,7 @@ __all__ = [
     "build_grounded",
     "build_scorer",
     "build_segmenter",
-    "pick_device",
+    "Place",
 ]
 
 _CLASSES = {
@@ -39,70 +42,119 @@ _CLASSES = {
 """Where classes are imported from: their own modules, which is quicker than from the packages' top."""
 
 
-def pick_device(wanted: str) -> str:
-    """The device for "auto", "cpu", "cuda" or "cuda:N".
+@dataclass(frozen=True)
+class Place:
+    """Where the models of a set are put, and how they run there; all parts of a set share one.
 
-    Raises:
-        ModelUnavailableError: a GPU was asked for and there is none.
+    Attributes:
+        residency: the device, and when models are on it.
+        dtype: of the larger models.
+        attention_slicing: compute attention in slices.
+        compile: compile the UNet.
+        solver: "lcm" puts the LCM-LoRA into the UNet.
     """
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelUnavailableError("There is no GPU that torch can use here; use --device cpu.")
-    return wanted
+
+    residency: Residency
+    dtype: str
+    attention_slicing: bool = False
+    compile: bool = False
+    solver: str = "ddim"
+
+    @classmethod
+    def of(
+        cls, device: str, dtype: str, offload: Offload, attention_slicing: bool, compile: bool, solver: str
+    ) -> "Place":
+        """A place with a residency of its own."""
+        return cls(Residency(device, offload), dtype, attention_slicing, compile, solver)
+
+    @property
+    def device(self) -> str:
+        """The device that a model is built on: main memory where models are moved to the device only for their work."""
+        return str(self.residency.device) if self.residency.offload == "none" else "cpu"
+
+    def keep(self, role: Any, model: Any) -> Any:
+        """The role as it is, or, where models are moved, one that moves its model in when it works."""
+        return role if self.residency.offload == "none" else OnDevice(role, model, self.residency)
 
 
-def build_editor(recipe: Recipe, device: str, dtype: str) -> MaskedDDIMEditor:
+def build_editor(recipe: Recipe, place: Place) -> MaskedDDIMEditor:
     """The editor with its five components."""
     parts = recipe.components
     scheduler = _loaded(parts["scheduler"], _scheduler_config)
-    return MaskedDDIMEditor(
-        _pretrained(parts["vae"], "torch_dtype", dtype),
-        _pretrained(parts["text_encoder"], "dtype", dtype),
-        _loaded(parts["tokenizer"], lambda folder: _class("AutoTokenizer").from_pretrained(folder)),
-        _pretrained(parts["unet"], "torch_dtype", dtype),
-        scheduler,
-        device,
-        _torch_dtype(parts["unet"], dtype),
-    )
-
-
-def build_detector(recipe: Recipe, device: str, dtype: str) -> Detector:
-    """Grounding DINO: transformers' port, or the authors' package for their own checkpoints."""
-    component = recipe.components["detector"]
-
-    def build(place: Path) -> Detector:
-        from instructedit_models import detector
-        from instructedit_models.groundingdino_model import build_groundingdino
-
-        if component.kind == "GroundingDINO":
-            model = build_groundingdino(place / component.files[0], **dict(component.options.get("build", {})))
-            own = {key: value for key, value in component.options.items() if key != "build"}
-            return detector.GroundingDinoPyDetector(model, device=device, **own)
-        options = detector.DetectionOptions(**component.options)
-        return detector.TransformersDetector.from_folder(
-            place, options=options, device=device, dtype=_torch_dtype(component, dtype)
+    unet = _pretrained(parts["unet"], "torch_dtype", place.dtype)
+    vae = _pretrained(parts["vae"], "torch_dtype", place.dtype)
+    if place.solver == "lcm":
+        _loaded(parts["lcm_lora"], lambda file: _fuse_lora(unet, file, parts["lcm_lora"]))
+    if place.attention_slicing:
+        unet.set_attention_slice("auto")
+        vae.enable_slicing()
+    if recipe.speed.channels_last:
+        unet, vae = (model.to(memory_format=torch.channels_last) for model in (unet, vae))
+    if place.compile:
+        unet.compile()
+    with memory_told():
+        return MaskedDDIMEditor(
+            vae,
+            _pretrained(parts["text_encoder"], "dtype", place.dtype),
+            _loaded(parts["tokenizer"], lambda folder: _class("AutoTokenizer").from_pretrained(folder)),
+            unet,
+            scheduler,
+            place.residency,
+            _torch_dtype(parts["unet"], place.dtype),
         )
 
-    return _loaded(component, build, ("GroundingDinoForObjectDetection", "GroundingDINO"))
+
+def build_detector(recipe: Recipe, place: Place) -> Detector:
+    """Grounding DINO: transformers' port, from its own layout or the authors' .pth, or the authors' package."""
+    component = recipe.components["detector"]
+    options = dict(component.options)
+    build_options = dict(options.pop("build", {}))
+
+    def build(found: Path) -> Any:
+        from instructedit_models import detector
+
+        if component.kind == "GroundingDINO":
+            from instructedit_models.groundingdino_model import build_groundingdino
+
+            model = build_groundingdino(
+                _checkpoint(component, found), _part(component, "text_encoder"), **build_options
+            )
+            return detector.GroundingDinoPyDetector(model, device=place.device, **options)
+        chosen = detector.DetectionOptions(**options)
+        if found.is_file():
+            return detector.TransformersDetector.from_checkpoint(
+                found, _part(component, "text_encoder"), options=chosen, device=place.device, **build_options
+            )
+        dtype = _torch_dtype(component, place.dtype)
+        return detector.TransformersDetector.from_folder(found, options=chosen, device=place.device, dtype=dtype)
+
+    built = _loaded(component, build, ("GroundingDinoForObjectDetection", "GroundingDINO"))
+    return cast(Detector, place.keep(built, built.model))
 
 
-def build_segmenter(recipe: Recipe, device: str) -> Segmenter:
-    """SAM, from a folder with a config, or from one of the authors' checkpoints (`options.registry`)."""
+def build_segmenter(recipe: Recipe, place: Place) -> Segmenter:
+    """SAM, from a folder with a config, or from one of the authors' checkpoints.
+
+    The option `registry` names the checkpoint's sizes, "vit_h", "vit_l" or "vit_b", or `sizes` holds others
+    (`SamConfig`).
+    """
     component = recipe.components["segmenter"]
     options = dict(component.options)
-    registry = options.pop("registry", None)
+    registry, sizes = options.pop("registry", None), options.pop("sizes", None)
 
-    def build(place: Path) -> Segmenter:
+    def build(found: Path) -> Any:
+        from instructedit_models.sam_model import PUBLISHED, load_checkpoint
         from instructedit_models.segmenter import SamSegmenter
 
-        if not registry:
-            return SamSegmenter.from_folder(place, device=device, **options)
-        from segment_anything import sam_model_registry
+        if registry is None and sizes is None:
+            return SamSegmenter.from_folder(found, device=place.device, **options)
+        if registry is not None and registry not in PUBLISHED:
+            raise BadParameterError(f"There is no SAM {registry!r}; use one of {', '.join(PUBLISHED)}.")
+        sam = load_checkpoint(_checkpoint(component, found), sizes or PUBLISHED[registry])
+        return SamSegmenter(sam, place.device, **options)
 
-        return SamSegmenter(sam_model_registry[registry](checkpoint=str(place)), device, **options)
-
-    return _loaded(component, build, ("Sam",))
+    built = _loaded(component, build, ("Sam",))
+    return cast(Segmenter, place.keep(built, built.predictor.model))
 
 
 def build_grounded(recipe: Recipe, detector: Detector, segmenter: Segmenter) -> GroundedSegmenter:
@@ -121,33 +173,38 @@ def build_grounded(recipe: Recipe, detector: Detector, segmenter: Segmenter) -> 
     return GroundedSegmenter(detector, segmenter, object_phrases=nouns, parts=parts, options=search)
 
 
-def build_describer(recipe: Recipe, device: str, dtype: str) -> Describer:
-    """BLIP-2."""
+def build_describer(recipe: Recipe, place: Place) -> Describer:
+    """BLIP-2; the option `quantize` ("8bit", "4bit") keeps its linear layers in fewer bits."""
     component = recipe.components["describer"]
+    options = dict(component.options)
+    quantize = options.pop("quantize", "")
 
-    def build(folder: Path) -> Describer:
+    def build(folder: Path) -> Any:
         from instructedit_models.describer import Blip2Describer, DescriberOptions
 
         return Blip2Describer.from_folder(
             folder,
-            options=DescriberOptions(**component.options),
-            device=device,
-            dtype=_torch_dtype(component, dtype),
+            options=DescriberOptions(**options),
+            device=str(place.residency.device) if quantize else place.device,
+            dtype=_torch_dtype(component, place.dtype),
+            quantize=quantize,
         )
 
-    return _loaded(component, build, ("Blip2ForConditionalGeneration",))
+    built = _loaded(component, build, ("Blip2ForConditionalGeneration",))
+    return cast(Describer, built if quantize else place.keep(built, built.model))
 
 
-def build_scorer(recipe: Recipe, device: str, dtype: str) -> Scorer:
+def build_scorer(recipe: Recipe, place: Place) -> Scorer:
     """CLIP."""
     component = recipe.components["scorer"]
 
-    def build(folder: Path) -> Scorer:
+    def build(folder: Path) -> Any:
         from instructedit_models.scorer import ClipScorer
 
-        return ClipScorer.from_folder(folder, device=device, dtype=_torch_dtype(component, dtype))
+        return ClipScorer.from_folder(folder, device=place.device, dtype=_torch_dtype(component, place.dtype))
 
-    return _loaded(component, build, ("CLIPModel",))
+    built = _loaded(component, build, ("CLIPModel",))
+    return cast(Scorer, place.keep(built, built.model))
 
 
 def _torch_dtype(component: Component, dtype: str) -> torch.dtype:
@@ -165,14 +222,47 @@ def _scheduler_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _pretrained(component: Component, dtype_argument: str, dtype: str) -> Any:
-    """A component whose class loads itself from its folder."""
+def _part(component: Component, name: str) -> Path:
+    """What a component needs beside its weights."""
+    if name not in component.parts:
+        raise BadParameterError(
+            f"The component '{component.role}' needs a table parts.{name} with a path or repo of its own."
+        )
+    return fetch(component.parts[name])
 
-    def build(folder: Path) -> Any:
+
+def _checkpoint(component: Component, found: Path) -> Path:
+    """The file of a component that is one file, in a folder or by itself."""
+    return found if found.is_file() else found / component.files[0]
+
+
+def _pretrained(component: Component, dtype_argument: str, dtype: str) -> Any:
+    """A component whose class loads itself from its folder, or from a single-file checkpoint of the original layout."""
+
+    def build(found: Path) -> Any:
         arguments = {dtype_argument: _torch_dtype(component, dtype), **component.options}
-        return _class(component.kind).from_pretrained(folder, **arguments)
+        kind = _class(component.kind)
+        if found.is_dir():
+            return kind.from_pretrained(found, **arguments)
+        if not hasattr(kind, "from_single_file"):
+            raise BadParameterError(f"A {component.kind} cannot be read from one file; give its folder or repository.")
+        config = _part(component, "config")
+        return kind.from_single_file(str(found), config=str(config), local_files_only=True, **arguments)
 
     return _loaded(component, build, tuple(_CLASSES))
+
+
+def _fuse_lora(unet: Any, found: Path, component: Component) -> None:
+    """Adds a LoRA's update to the UNet's weights for good, so that it costs nothing at run time."""
+    if importlib.util.find_spec("peft") is None:
+        raise ModelUnavailableError("The solver lcm needs peft; run `pip install 'instructedit[lcm]'`.")
+    from diffusers import StableDiffusionPipeline
+
+    file = _checkpoint(component, found)
+    state, alphas = StableDiffusionPipeline.lora_state_dict(str(file.parent), weight_name=file.name)
+    unet.load_lora_adapter(state, network_alphas=alphas, prefix="unet", adapter_name="lcm")
+    unet.fuse_lora(lora_scale=float(component.options.get("scale", 1.0)))
+    unet.unload_lora()
 
 
 def _loaded(component: Component, build: Any, kinds: tuple[str, ...] = ()) -> Any:
@@ -183,7 +273,7 @@ def _loaded(component: Component, build: Any, kinds: tuple[str, ...] = ()) -> An
         )
     place = fetch(component)
     try:
-        with _quiet():
+        with _quiet(), memory_told():
             return build(place)
     except InstructEditError:
         raise

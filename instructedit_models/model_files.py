@@ -3,19 +3,33 @@
 No torch here: `instructedit models` and `doctor` ask what is present without loading anything.
 """
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from instructedit_models.errors import BadParameterError, ModelUnavailableError
+from instructedit_models.types import ProgressCallback
 
-__all__ = ["Component", "ComponentStatus", "component_status", "fetch", "parse_component"]
+__all__ = [
+    "Component",
+    "ComponentStatus",
+    "component_status",
+    "components_of",
+    "fetch",
+    "fetched",
+    "parse_component",
+    "repo_patterns",
+    "words_of",
+]
 
 DOWNLOADS = Path.home() / ".cache" / "instructedit"
 """Where files lie that come from a URL."""
+
+_SINGLE_FILES = (".safetensors", ".ckpt", ".pth", ".pt", ".bin")
 
 
 @dataclass(frozen=True)
@@ -25,7 +39,7 @@ class Component:
     Attributes:
         role: "vae", "unet", "detector" …
         kind: its class.
-        path: a folder, absolute; or None.
+        path: a folder or a single checkpoint, absolute; or None.
         repo: a Hugging Face repository; or None.
         url: a single file; or None. Exactly one of the three is given.
         revision: of the repository.
@@ -36,7 +50,10 @@ class Component:
         dtype: "float32" or "float16" where it differs from the set's.
         licence: of the weights.
         hint: what makes the weights anew, where they are not downloaded.
+        parameters: published count of its weights, from which the memory that it takes is computed; 0: unknown.
         options: passed to the component's class.
+        parts: what it needs beside its own weights, e.g. the "text_encoder" of a Grounding DINO checkpoint or the
+            "config" of a single-file checkpoint.
     """
 
     role: str
@@ -52,7 +69,9 @@ class Component:
     dtype: str = ""
     licence: str = "unknown"
     hint: str = "install the package again, it carries them"
+    parameters: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, "Component"] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -100,7 +119,18 @@ def parse_component(role: str, table: Mapping[str, Any], base: Path) -> Componen
     if "path" in fields:
         fields["path"] = Path(os.path.normpath(base / str(fields["path"])))
     fields["files"] = tuple(fields.get("files", ()))
+    parts = fields.get("parts", {})
+    fields["parts"] = {
+        name: parse_component(f"{role}.{name}", {"class": "part", **parts[name]}, base) for name in parts
+    }
     return Component(role=role, kind=table["class"], **fields)
+
+
+def components_of(components: Mapping[str, Component]) -> Iterator[Component]:
+    """Every component and the parts of each, in their order."""
+    for component in components.values():
+        yield component
+        yield from components_of(component.parts)
 
 
 def component_status(component: Component) -> ComponentStatus:
@@ -113,41 +143,73 @@ def component_status(component: Component) -> ComponentStatus:
     )
 
 
-def fetch(component: Component) -> Path:
-    """The folder (for a URL: the file) of a component's weights, downloaded first where they are missing.
+def fetched(component: Component) -> Path | None:
+    """The folder (or the single file) of a component's weights where all of them are here, else None."""
+    place = _local(component)
+    return None if place is None or _matched(component, place)[1] else place
+
+
+def fetch(component: Component, progress: ProgressCallback | None = None) -> Path:
+    """The folder (or the single file) of a component's weights, downloaded first where they are missing.
+
+    Args:
+        component: what is wanted; its parts are fetched by themselves.
+        progress: told of mebibytes done, of stage "download <role>".
 
     Raises:
-        ModelUnavailableError: they are missing and cannot be downloaded.
+        ModelUnavailableError: they are missing and cannot be downloaded, or are not what the checksum says.
     """
-    place = _local(component)
-    missing = _matched(component, place)[1]
-    if place is not None and not missing:
+    place = fetched(component)
+    if place is not None:
         return place
     if component.path:
+        missing = _matched(component, component.path)[1]
         raise ModelUnavailableError(
-            f"The weights of the {_words(component)} are missing: {component.path} has no {' and no '.join(missing)}; "
-            f"{component.hint}."
+            f"The weights of the {words_of(component)} are missing: {component.path} has no "
+            f"{' and no '.join(missing)}; {component.hint}."
         )
-    return _download_repo(component) if component.repo else _download_url(component)
+    from instructedit_models import downloads
+
+    if component.url:
+        return downloads.download_url(component, DOWNLOADS / Path(component.url).name, progress)
+    folder = downloads.download_repo(component, repo_patterns(component), progress) / component.subfolder
+    if missing := _matched(component, folder)[1]:
+        raise ModelUnavailableError(
+            f"The repository {component.repo} holds no {' and no '.join(missing)} for the {words_of(component)}."
+        )
+    return folder
 
 
-def _words(component: Component) -> str:
-    role = {"vae": "VAE", "unet": "UNet"}.get(component.role, component.role.replace("_", " "))
-    return f"{role} ({component.kind})"
+def words_of(component: Component) -> str:
+    """The component in words, "UNet (UNet2DConditionModel)"."""
+    role = {"vae": "VAE", "unet": "UNet"}.get(component.role, component.role.replace("_", " ").replace(".", "'s "))
+    return role if component.kind == "part" else f"{role} ({component.kind})"
+
+
+def repo_patterns(component: Component) -> list[str]:
+    """The patterns of its files, seen from the top of its repository."""
+    prefix = f"{component.subfolder}/" if component.subfolder else ""
+    return [prefix + pattern for pattern in _patterns(component)]
 
 
 def _patterns(component: Component) -> tuple[str, ...]:
+    if component.path and component.path.suffix in _SINGLE_FILES:
+        return (component.path.name,)
     return component.files or (Path(component.url or "").name or "config.json",)
 
 
 def _matched(component: Component, place: Path | None) -> tuple[list[Path], tuple[str, ...]]:
-    """The component's files at a place, and the patterns that none of them matches."""
+    """The component's files at a place, and the patterns (or shards of large weights) that are missing there."""
     patterns = _patterns(component)
     if place is None or not place.exists():
         return [], patterns
     files = [place] if place.is_file() else [file for file in place.iterdir() if file.is_file()]
     found = [file for file in files if any(fnmatch(file.name, pattern) for pattern in patterns)]
-    return found, tuple(each for each in patterns if not any(fnmatch(file.name, each) for file in files))
+    missing = [each for each in patterns if not any(fnmatch(file.name, each) for file in files)]
+    for index in (file for file in found if file.name.endswith(".index.json")):
+        shards = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
+        missing += sorted(shards - {file.name for file in files})
+    return found, tuple(missing)
 
 
 def _local(component: Component) -> Path | None:
@@ -156,55 +218,22 @@ def _local(component: Component) -> Path | None:
         return component.path
     if component.url:
         return DOWNLOADS / Path(component.url).name
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    snapshot = _snapshot(component.repo or "", component.revision)
+    return snapshot / component.subfolder if snapshot else None
 
+
+def _snapshot(repo: str, revision: str) -> Path | None:
+    """The folder of a repository's revision in the hub's cache.
+
+    Looked up by hand: the hub's own function counts files that this set does not use as missing.
+    """
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE) / ("models--" + repo.replace("/", "--"))
+    reference = folder / "refs" / revision
     try:
-        folder = snapshot_download(component.repo or "", revision=component.revision, local_files_only=True)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError):
+        commit = reference.read_text(encoding="ascii").strip() if reference.is_file() else revision
+    except (OSError, UnicodeDecodeError):
         return None
-    return Path(folder) / component.subfolder
-
-
-def _download_repo(component: Component) -> Path:
-    from huggingface_hub import model_info, snapshot_download
-
-    repo, revision = component.repo or "", component.revision
-    prefix = f"{component.subfolder}/" if component.subfolder else ""
-    patterns = [prefix + pattern for pattern in _patterns(component)]
-    try:
-        # Fails at once where there is no network; the download itself would try again for half a minute.
-        model_info(repo, revision=revision, timeout=10)
-        folder = snapshot_download(repo, revision=revision, allow_patterns=patterns)
-    except Exception as error:  # the hub raises its HTTP library's own errors, whichever that is
-        include = " ".join(f"'{pattern}'" for pattern in patterns)
-        command = f"hf download {repo} --revision {revision} --include {include}"
-        raise _not_downloaded(component, command, error) from error
-    place = Path(folder) / component.subfolder
-    if missing := _matched(component, place)[1]:
-        raise ModelUnavailableError(
-            f"The repository {component.repo} holds no {' and no '.join(missing)} for the {_words(component)}."
-        )
-    return place
-
-
-def _download_url(component: Component) -> Path:
-    import torch.hub
-
-    url = component.url or ""
-    target = DOWNLOADS / Path(url).name
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(target), hash_prefix=component.sha256 or None)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _not_downloaded(component, f"curl --create-dirs -Lo {target} {url}", error) from error
-    return target
-
-
-def _not_downloaded(component: Component, command: str, error: Exception) -> ModelUnavailableError:
-    size = f", {component.download_bytes / 1e9:.1f} GB" if component.download_bytes else ""
-    return ModelUnavailableError(
-        f"The weights of the {_words(component)}, {component.repo or component.url}{size}, are not on this machine and "
-        f"could not be downloaded ({type(error).__name__}); where there is a network run `{command}`, or use --models "
-        "miniature."
-    )
+    snapshot = folder / "snapshots" / commit
+    return snapshot if snapshot.is_dir() else None

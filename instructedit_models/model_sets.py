@@ -4,63 +4,65 @@ A set is a TOML file, one of `sets/` or a person's own. Faces call `load_model_s
 an attribute of the set is read.
 """
 
+import gc
+import sys
 import threading
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from instructedit_models.edit_options import check_options
+from instructedit_models import fitting, hardware
+from instructedit_models.edit_options import SOLVERS
 from instructedit_models.errors import BadParameterError
-from instructedit_models.model_files import Component, ComponentStatus, component_status, parse_component
-from instructedit_models.types import Change, Describer, Detector, EditOptions, Scorer, Segmenter
+from instructedit_models.fitting import Fit
+from instructedit_models.model_files import ComponentStatus, component_status, components_of, fetch
+from instructedit_models.recipes import CHANGES, DTYPES, OFFLOADS, ROLES, SETS, Recipe, find_set, model_set_names
+from instructedit_models.recipes import read_recipe as _read_recipe
+from instructedit_models.types import Change, Describer, Detector, EditOptions, ProgressCallback, Scorer, Segmenter
 
 if TYPE_CHECKING:
     from instructedit_models.editor import MaskedDDIMEditor
     from instructedit_models.grounding import GroundedSegmenter
+    from instructedit_models.loaders import Place
 
-__all__ = ["ComponentStatus", "ModelSet", "Recipe", "load_model_set", "model_set_names"]
+__all__ = ["ROLES", "SETS", "ComponentStatus", "ModelSet", "Recipe", "load_model_set", "model_set_names"]
 
-SETS = Path(__file__).parent / "sets"
-ROLES = ("vae", "text_encoder", "tokenizer", "unet", "scheduler", "detector", "segmenter", "describer", "scorer")
-CHANGES: tuple[Change, ...] = ("shape", "appearance", "background")
-DEVICES = ("auto", "cpu", "cuda")
-DTYPES = ("auto", "float32", "float16", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 Part = TypeVar("Part")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A model set as its file describes it.
-
-    Attributes:
-        name: "miniature", "paper" …
-        description: one sentence.
-        dtype: "auto" (half precision on a GPU) or a fixed one.
-        components: by role.
-        grounding: options of the grounded segmenter.
-        defaults: parameters of an edit, by kind of change.
-    """
-
-    name: str
-    description: str
-    dtype: str
-    components: Mapping[str, Component]
-    grounding: Mapping[str, Any]
-    defaults: Mapping[Change, EditOptions]
 
 
 class ModelSet:
     """The models of a set; each attribute is built when first read, then kept. Safe to share between threads.
 
-    Reading an attribute raises ModelUnavailableError where weights, a package or the device are missing.
+    Where memory is short, the models that were read longest ago are released before another is built. Reading an
+    attribute raises ModelUnavailableError where weights, a package or the device are missing.
     """
 
-    def __init__(self, recipe: Recipe, device: str = "auto", dtype: str = "auto") -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        device: str = "auto",
+        dtype: str = "auto",
+        *,
+        offload: str = "auto",
+        attention_slicing: bool | None = None,
+        compile: bool | None = None,
+        solver: str = "auto",
+    ) -> None:
+        """Keeps what was asked for; see `load_model_set`."""
         self.recipe = recipe
         self._device, self._dtype = device, dtype
+        speed = recipe.speed
+        self.offload = speed.offload if offload == "auto" else offload
+        self.solver = speed.solver if solver == "auto" else solver
+        self._attention_slicing = speed.attention_slicing if attention_slicing is None else attention_slicing
+        self._compile = speed.compile if compile is None else compile
+        if self.solver == "lcm" and "lcm_lora" not in recipe.components:
+            raise BadParameterError(
+                f"The model set '{recipe.name}' has no weights for the solver lcm; use ddim or dpm++, or a set with a "
+                "component lcm_lora."
+            )
         self._parts: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -72,28 +74,28 @@ class ModelSet:
     @property
     def device(self) -> str:
         """The device that the models run on."""
-        return self._part("device", lambda: _loaders().pick_device(self._device))
+        return self._part("device", lambda: hardware.pick_device(self._device))
 
     @property
     def dtype(self) -> str:
-        """The number format of the larger models, "float32" or "float16"."""
+        """The number format of the larger models, "float32", "float16" or "bfloat16"."""
         wanted = self._dtype if self._dtype != "auto" else self.recipe.dtype
-        return wanted if wanted != "auto" else ("float16" if self.device == "cuda" else "float32")
+        return wanted if wanted != "auto" else ("float32" if self.device == "cpu" else "float16")
 
     @property
     def editor(self) -> "MaskedDDIMEditor":
         """The masked DDIM editor."""
-        return self._part("editor", lambda: _loaders().build_editor(self.recipe, self.device, self.dtype))
+        return self._part("editor", lambda: _loaders().build_editor(self.recipe, self._place))
 
     @property
     def detector(self) -> Detector:
         """Grounding DINO."""
-        return self._part("detector", lambda: _loaders().build_detector(self.recipe, self.device, self.dtype))
+        return self._part("detector", lambda: _loaders().build_detector(self.recipe, self._place))
 
     @property
     def segmenter(self) -> Segmenter:
         """SAM."""
-        return self._part("segmenter", lambda: _loaders().build_segmenter(self.recipe, self.device))
+        return self._part("segmenter", lambda: _loaders().build_segmenter(self.recipe, self._place))
 
     @property
     def grounded(self) -> "GroundedSegmenter":
@@ -103,55 +105,145 @@ class ModelSet:
     @property
     def describer(self) -> Describer:
         """BLIP-2."""
-        return self._part("describer", lambda: _loaders().build_describer(self.recipe, self.device, self.dtype))
+        return self._part("describer", lambda: _loaders().build_describer(self.recipe, self._place))
 
     @property
     def scorer(self) -> Scorer:
         """CLIP."""
-        return self._part("scorer", lambda: _loaders().build_scorer(self.recipe, self.device, self.dtype))
+        return self._part("scorer", lambda: _loaders().build_scorer(self.recipe, self._place))
 
     def defaults(self, change: Change) -> EditOptions:
-        """The parameters that suit this set for a kind of change.
+        """The parameters that suit this set, and the solver, for a kind of change.
 
         Raises:
             BadParameterError: an unknown kind.
         """
         if change not in self.recipe.defaults:
             raise BadParameterError(f"There is no change {change!r}; it is one of {', '.join(CHANGES)}.")
-        return self.recipe.defaults[change]
+        return self.recipe.options(change, self.solver)
 
     def status(self) -> list[ComponentStatus]:
         """Every component: its class, source, size, licence and whether it is on this machine. Loads nothing."""
-        return [component_status(component) for component in self.recipe.components.values()]
+        return [component_status(component) for component in components_of(self.recipe.components)]
+
+    def pull(self, progress: ProgressCallback | None = None) -> list[ComponentStatus]:
+        """Downloads whatever is not on this machine; loads nothing.
+
+        Args:
+            progress: told of mebibytes done, of stage "download <role>".
+
+        Returns:
+            What was missing, as it is now.
+
+        Raises:
+            ModelUnavailableError: something cannot be downloaded; what was downloaded before it stays.
+        """
+        missing = [each for each in components_of(self.recipe.components) if not component_status(each).present]
+        for component in missing:
+            fetch(component, progress)
+        return [component_status(component) for component in missing]
+
+    def fit(self) -> Fit:
+        """Whether the whole set fits the device as it is to be placed. Loads nothing but torch, to ask for a GPU."""
+        plan = fitting.Plan(self.device, self.dtype, self.offload)
+        return fitting.fit(self.recipe, plan, hardware.free_memory(self.device))
+
+    def release(self, *names: str) -> tuple[str, ...]:
+        """Lets go of models, to be built again when they are next read; what others still hold stays with them.
+
+        Args:
+            names: "editor", "detector", "segmenter", "describer", "scorer"; all of them by default.
+
+        Returns:
+            The names of those that were let go.
+        """
+        with self._lock:
+            wanted = [name for name in self._parts if name in (names or fitting.PARTS)]
+            for name in wanted:
+                del self._parts[name]
+            if {"detector", "segmenter"} & set(wanted):
+                self._parts.pop("grounded", None)
+            if wanted and "place" in self._parts:
+                self._place.residency.forget()
+        if wanted:
+            _collect()
+        return tuple(wanted)
+
+    @property
+    def _place(self) -> "Place":
+        return self._part(
+            "place",
+            lambda: _loaders().Place.of(
+                self.device, self.dtype, self.offload, self._attention_slicing, self._compile, self.solver
+            ),
+        )
 
     def _part(self, name: str, build: Callable[[], Part]) -> Part:
         with self._lock:
             if name not in self._parts:
+                if name in fitting.PARTS:
+                    self._make_room(name)
                 self._parts[name] = build()
+            elif name in fitting.PARTS:
+                self._parts[name] = self._parts.pop(name)  # the last read stands last
             return cast(Part, self._parts[name])
 
+    def _make_room(self, name: str) -> None:
+        """Releases models, those read longest ago first, until the one that is to be built fits."""
+        place = "cpu" if self.offload != "none" else self.device
+        sizes = fitting.role_bytes(self.recipe, self.dtype)
+        needed = sum(sizes.get(role, 0) for role in fitting.PARTS[name])
+        for other in [other for other in self._parts if other in fitting.PARTS]:
+            free, total = hardware.free_memory(place)
+            if not total or needed <= free:
+                return
+            self.release(other)
 
-def load_model_set(name_or_path: str | Path, *, device: str = "auto", dtype: str = "auto") -> ModelSet:
+
+def load_model_set(
+    name_or_path: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    offload: str = "auto",
+    attention_slicing: bool | None = None,
+    compile: bool | None = None,
+    solver: str = "auto",
+) -> ModelSet:
     """Reads a model set; its models are loaded when they are first used.
 
     Args:
         name_or_path: a set that comes with the package (see `model_set_names`), or a TOML file of the same form.
-        device: "auto" (a GPU where there is one), "cpu" or "cuda".
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1" … or "mps" (Apple).
         dtype: "auto" (what the set says; half precision on a GPU), "float32", "float16" or "bfloat16".
+        offload: "auto" (what the set says), "none", "model" (one model on the device at a time) or "sequential" (of
+            the diffusion model one layer at a time).
+        attention_slicing: compute attention in slices, for less memory; None for what the set says.
+        compile: compile the UNet; None for what the set says.
+        solver: "auto" (what the set says), "ddim", "dpm++" or "lcm".
 
     Raises:
-        BadParameterError: unknown name, device or dtype, or a file that describes no model set.
+        BadParameterError: unknown name, device, dtype, offload or solver, or a file that describes no model set.
     """
-    if device not in DEVICES and not device.startswith("cuda:"):
+    number = device.partition(":")[2]
+    if device not in DEVICES and not (device.startswith("cuda:") and number.isascii() and number.isdecimal()):
         raise BadParameterError(f"There is no device {device!r}; use one of {', '.join(DEVICES)}.")
-    if dtype not in DTYPES:
-        raise BadParameterError(f"There is no dtype {dtype!r}; use one of {', '.join(DTYPES)}.")
-    return ModelSet(_recipe(_file(name_or_path)), device, dtype)
-
-
-def model_set_names() -> tuple[str, ...]:
-    """The sets that come with the package."""
-    return tuple(sorted(file.stem for file in SETS.glob("*.toml")))
+    for kind, value, known in (
+        ("dtype", dtype, DTYPES),
+        ("offload", offload, ("auto", *OFFLOADS)),
+        ("solver", solver, ("auto", *SOLVERS)),
+    ):
+        if value not in known:
+            raise BadParameterError(f"There is no {kind} {value!r}; use one of {', '.join(known)}.")
+    return ModelSet(
+        _read_recipe(find_set(name_or_path)),
+        device,
+        dtype,
+        offload=offload,
+        attention_slicing=attention_slicing,
+        compile=compile,
+        solver=solver,
+    )
 
 
 def _loaders() -> Any:
@@ -161,60 +253,13 @@ def _loaders() -> Any:
     return loaders
 
 
-def _file(name_or_path: str | Path) -> Path:
-    name = str(name_or_path)
-    if name in model_set_names():
-        return SETS / f"{name}.toml"
-    if name.endswith(".toml") and Path(name).is_file():
-        return Path(name)
-    raise BadParameterError(
-        f"There is no model set {name!r}; use one of {', '.join(model_set_names())} or the path of a .toml file."
-    )
-
-
-def _recipe(file: Path) -> Recipe:
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadParameterError(f"The model set '{file}' cannot be read: {error}.") from error
-    try:
-        return _parsed(file, table)
-    except BadParameterError as error:
-        raise BadParameterError(f"The model set '{file}' is not right: {error}") from error
-    except (TypeError, AttributeError, KeyError, ValueError) as error:
-        raise BadParameterError(f"The model set '{file}' has a value of the wrong kind: {error}.") from error
-
-
-def _parsed(file: Path, table: Mapping[str, Any]) -> Recipe:
-    known = {"schema", "name", "description", "dtype", "components", "grounding", "defaults"}
-    if unknown := sorted(table.keys() - known):
-        raise BadParameterError(f"Unknown keys: {', '.join(unknown)}.")
-    if table.get("schema") != 1:
-        raise BadParameterError(f"Its schema is {table.get('schema')!r}; this version reads schema 1.")
-    if table.get("dtype", "auto") not in DTYPES:
-        raise BadParameterError(f"There is no dtype {table['dtype']!r}; use one of {', '.join(DTYPES)}.")
-    components = table.get("components", {})
-    if sorted(components) != sorted(ROLES):
-        raise BadParameterError(f"It needs exactly these components: {', '.join(ROLES)}.")
-    return Recipe(
-        name=table.get("name", file.stem),
-        description=table.get("description", ""),
-        dtype=table.get("dtype", "auto"),
-        components={role: parse_component(role, components[role], file.parent) for role in ROLES},
-        grounding=table.get("grounding", {}),
-        defaults=_defaults(table.get("defaults", {})),
-    )
-
-
-def _defaults(table: Mapping[str, Any]) -> dict[Change, EditOptions]:
-    """[defaults] holds what all changes share, [defaults.shape] and so on what differs."""
-    names = {each.name for each in fields(EditOptions)}
-    shared = {key: value for key, value in table.items() if key not in CHANGES}
-    defaults: dict[Change, EditOptions] = {}
-    for change in CHANGES:
-        values = {**shared, **table.get(change, {})}
-        if unknown := sorted(values.keys() - names):
-            raise BadParameterError(f"The defaults have unknown keys: {', '.join(unknown)}.")
-        defaults[change] = EditOptions(**values)
-        check_options(defaults[change])
-    return defaults
+def _collect() -> None:
+    """Gives freed memory back, a GPU's too."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()

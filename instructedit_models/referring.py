@@ -38,7 +38,7 @@ _STUFF = (
     (re.compile(r"\bwith (?:the )?(?:dots|spots)\b"), "dotted"),
     (re.compile(r"\b(?:made )?(?:of|from|out of) wood\b"), "wooden"),
 )
-_PICKING = ALL | set(NUMBERS) | set(ORDINALS) | {"both", "some", "one", "none", "most"}
+_PICKING = ALL | set(NUMBERS) | set(ORDINALS) | {"both", "some", "one", "either", "none", "most"}
 _PICKING |= {word for word in (*SIZES, *SIDE_ADJECTIVES) if word.endswith(("most", "er", "est")) and word != "center"}
 _SIDE = r"left|right|top|bottom|upper|lower|middle|center|centre|foreground|front|background|back"
 _POSITION = re.compile(
@@ -46,6 +46,17 @@ _POSITION = re.compile(
     rf"((?:{_SIDE})(?:[- ](?:{_SIDE}))?)(?:[- ]?hand|most)?(?: (?:side|corner|edge|part|half|end))?\b"
     r"(?!(?:[- ]hand)?(?: side)? of\b|'s)"
 )
+_WHICH_IS = r",? ?\b(?:that|which|who)(?: is| are|'s)"
+_EXTREME = re.compile(
+    rf"(?:{_WHICH_IS})?(?: the)? (?:furthest|farthest|closest|nearest|most)"
+    rf" (?:(?:out|over) )?(?:(?:to|on|at|towards?) )?(?:the )?({_SIDE})(?: side| edge| end)?(?=$|,)"
+)
+"""As in "cat which is furthest to the left": the cat on the left."""
+_SIZED = re.compile(
+    rf"^(.+?){_WHICH_IS} (?:the )?({'|'.join(word for word, (_, compares) in SIZES.items() if compares)})"
+    r"(?: of (?:all|them|the (?:two|three|four)))?$"
+)
+"""As in "house which is the biggest"."""
 _FROM = re.compile(
     rf"\b({'|'.join(ORDINALS)})\b(.*?)\b(?:from|on|counting from) (?:the )?(left|right|top|bottom)(?: side)?\b"
 )
@@ -108,6 +119,8 @@ def _clean(prompt: str) -> str:
         if pattern.search(text):
             text = f"{word} {pattern.sub('', text, count=1)}"
             text = re.sub(rf"^({word}) ((?:(?:{'|'.join(sorted(DETERMINERS | ALL))}) )+)", r"\2\1 ", text)
+    text = _EXTREME.sub(r" on the \1", text)
+    text = _SIZED.sub(r"\2 \1", re.sub(r"^(?:the |that |this )(?=.+\b(?:which|that|who)\b)", "", text))
     text = _CONTAINER_OF.sub(r"\1_of_", _PICTURE.sub("", text))
     return " ".join(text.split())
 
@@ -191,6 +204,8 @@ def _exclude(reference: Reference, left_out: str, kept_text: str) -> Reference:
 def _positive(text: str) -> Reference:
     """A noun phrase without exclusions: takes the earliest position, relation, possessive or "of" off its end."""
     opening = _OPENING_OF.match(text)
+    if opening and opening.group(1) in ("one", "either"):
+        return replace(_positive(text[opening.end() :]), quantifier="one", count=None)
     if opening:
         inner = _positive(f"{opening.group(1)} {text[opening.end() :]}")
         several = opening.group(1) in ALL or opening.group(1) in NUMBERS or opening.group(1) in ("both", "some", "most")

@@ -6,19 +6,21 @@ Called by the loaders and by the training recipe, so that both build the very sa
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import nn
 
-from instructedit_models.errors import BadParameterError
+from instructedit_models.errors import BadParameterError, ModelUnavailableError
 
-__all__ = ["SamConfig", "build_sam"]
+__all__ = ["PUBLISHED", "SamConfig", "build_sam", "load_checkpoint"]
 
 
 @dataclass(frozen=True)
 class SamConfig:
-    """Sizes of a `Sam`; the defaults are the miniature's. ViT-H is 1024/16/1280/32/16/14/(7, 15, 23, 31)/256/2/8/2048.
+    """Sizes of a `Sam`; the defaults are the miniature's, the authors' are in `PUBLISHED`.
 
     The low-resolution masks are 4 x (image_size / patch_size) pixels wide: the mask decoder upscales twice by two.
 
@@ -59,6 +61,60 @@ class SamConfig:
     def to_dict(self) -> dict[str, Any]:
         """The config as JSON takes it; `build_sam` reads it back."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def _published(width: int, depth: int, heads: int, global_attn_indexes: tuple[int, ...]) -> SamConfig:
+    return SamConfig(
+        image_size=1024,
+        patch_size=16,
+        width=width,
+        depth=depth,
+        heads=heads,
+        window_size=14,
+        global_attn_indexes=global_attn_indexes,
+        prompt_dim=256,
+        decoder_heads=8,
+        decoder_mlp=2048,
+        iou_hidden=256,
+        pixel_mean=(123.675, 116.28, 103.53),
+        pixel_std=(58.395, 57.12, 57.375),
+    )
+
+
+PUBLISHED: Mapping[str, SamConfig] = {
+    "vit_h": _published(1280, 32, 16, (7, 15, 23, 31)),
+    "vit_l": _published(1024, 24, 16, (5, 11, 17, 23)),
+    "vit_b": _published(768, 12, 12, (2, 5, 8, 11)),
+}
+"""The authors' sizes, by the names of `segment_anything.sam_model_registry`."""
+
+
+def load_checkpoint(checkpoint: str | Path, config: Mapping[str, Any] | SamConfig) -> Sam:
+    """A `Sam` with the weights of a .pth as the authors publish it, on the CPU, in eval mode.
+
+    Args:
+        checkpoint: the file.
+        config: its sizes.
+
+    Raises:
+        ModelUnavailableError: the weights are of another size.
+    """
+    with torch.device("meta"):
+        sam = build_sam(config)
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError:  # the format before torch 1.6 cannot be mapped
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    try:
+        sam.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise ModelUnavailableError(
+            "SAM's checkpoint has other sizes than the set says; its option `registry` is one of vit_h, vit_l, vit_b."
+        ) from error
+    sizes = config if isinstance(config, SamConfig) else SamConfig(**config)
+    for name in ("pixel_mean", "pixel_std"):  # no part of a checkpoint
+        setattr(sam, name, torch.tensor(getattr(sizes, name), dtype=torch.float32).view(-1, 1, 1))
+    return sam.eval()
 
 
 def build_sam(config: Mapping[str, Any] | SamConfig | None = None) -> Sam:

@@ -3,6 +3,7 @@
 `edit_separately` stands before `MaskedDDIMEditor.edit`; the tools call it.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from instructedit_models.types import EditOptions, EditResult, ProgressCallback
 if TYPE_CHECKING:
     from instructedit_models.editor import MaskedDDIMEditor
 
-__all__ = ["edit_separately", "groups"]
+__all__ = ["edit_separately", "groups", "sweep_separately"]
 
 SHRINKING = 1.5
 """Parts of a mask are edited together as long as their common crop is shrunk by no more than this."""
@@ -44,7 +45,7 @@ def edit_separately(
     Raises:
         Whatever `MaskedDDIMEditor.edit` raises.
     """
-    parts = groups(mask, editor.native_size * SHRINKING / options.context) if options.crop and mask.ndim == 2 else []
+    parts = _parts(editor, mask, options)
     if len(parts) < 2:
         return editor.edit(image, mask, *captions, options, progress)
     results: list[EditResult] = []
@@ -62,6 +63,35 @@ def edit_separately(
         inversion_cached=all(result.inversion_cached for result in results),
         seconds=seconds,
     )
+
+
+def sweep_separately(
+    editor: "MaskedDDIMEditor",
+    image: Image.Image,
+    mask: np.ndarray,
+    captions: tuple[str, str],
+    options: Sequence[EditOptions],
+    progress: ProgressCallback | None = None,
+) -> list[EditResult]:
+    """The same edit with several options: in one batch, or one after the other where the mask falls into groups.
+
+    Args:
+        editor: as in `edit_separately`, like what follows.
+        image: likewise.
+        mask: likewise.
+        captions: likewise.
+        options: one per result.
+        progress: likewise.
+    """
+    if all(len(_parts(editor, mask, each)) < 2 for each in options):
+        return editor.sweep(image, mask, *captions, options, progress)
+    return [edit_separately(editor, image, mask, captions, each, progress) for each in options]
+
+
+def _parts(editor: "MaskedDDIMEditor", mask: np.ndarray, options: EditOptions) -> list[np.ndarray]:
+    if not options.crop or mask.ndim != 2:
+        return []
+    return groups(mask, editor.native_size * SHRINKING / options.context)
 
 
 def groups(mask: np.ndarray, extent: float) -> list[np.ndarray]:

@@ -84,6 +84,7 @@ class EditOptions:
         feather: width in pixels of the blending ring outside the (grown) mask.
         crop: whether to edit an enlarged crop around the mask and stitch it back.
         context: width of the crop over the width of the mask's box.
+        solver: "ddim" as in the paper, "dpm++" or "lcm" (see `solvers`).
     """
 
     encoding_ratio: float = 0.5
@@ -94,6 +95,7 @@ class EditOptions:
     feather: int = 2
     crop: bool = True
     context: float = 1.5
+    solver: str = "ddim"
 
 
 @dataclass(frozen=True)

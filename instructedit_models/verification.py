@@ -1,36 +1,222 @@
-"""After an edit: is the target there, and the source gone?
+"""After an edit: is the target there, is the source gone, is the colour as asked, and did nothing outside change?
 
-`edit_image` calls it and reports `verified`; it looks only at the crop around the mask, where the edit was made.
+`tools.editing` asks a `Verifier` after every edit and, where the answer is no, after every retry. It looks only at
+what was edited, never at any truth.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
-from instructedit_models.errors import BadMaskError, UnknownWordError
-from instructedit_models.types import Scorer
+from instructedit_models import colours
+from instructedit_models.errors import BadInstructionError, BadMaskError, UnknownWordError
+from instructedit_models.types import Box, Change, Detector, Scorer
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "Verifier", "crop_box", "square_around", "verify"]
 
 CONTEXT = 1.5
+_OVERLAP = 0.4
+"""Least overlap (IoU) of a detection's box with the edited thing's."""
+_SMALLEST_PART = 0.05
+"""Parts of a mask that are smaller than this share of the largest one are crumbs."""
+_GONE = 0.6
+"""The source is gone where its score fell below this share of what it was."""
+_NEAR_COLOUR = 30.0
+"""With CLIP content, a colour this near to the asked one passes even if another word is nearer still."""
+_MEDIUM = re.compile(
+    r"^(?:an?\s+)?(?:[\w-]+\s+)?(?:photo|photograph|picture|image|painting|drawing|sketch|illustration|art)\s+of\s+",
+    re.IGNORECASE,
+)
+_ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What CLIP says of an edit.
+    """What the checks say of an edit.
 
     Attributes:
-        passed: the edited caption fits the result better than the input caption, by more than it did before.
-        score_before: similarity to the edited caption minus that to the input caption, before the edit.
+        passed: whether the edit did what was asked, as far as the checks can tell.
+        score_before: CLIP's similarity to the edited caption minus that to the input caption, before the edit.
         score_after: the same after it.
         note: one sentence.
+        score: how well it did; orders several results of one edit, larger = better.
+        checks: by name ("caption", "target", "source", "colour", "outside") whether it passed; None where it could
+            not be made or does not apply.
     """
 
     passed: bool
     score_before: float
     score_after: float
     note: str
+    score: float = 0.0
+    checks: dict[str, bool | None] = field(default_factory=dict)
+
+
+class Verifier:
+    """Checks results of one edit; what is to be known of the picture before is looked at once.
+
+    Args:
+        before: the picture, PIL RGB.
+        mask: (H, W) bool, what was asked to be edited.
+        input_caption: what was there, e.g. "photo of a dog".
+        edited_caption: what should be there.
+        scorer: CLIP.
+        detector: Grounding DINO, or None to do without; asked where the shape changes.
+        change: the kind of change.
+
+    Raises:
+        BadMaskError: the mask is empty or of another size than the picture.
+    """
+
+    def __init__(
+        self,
+        before: Image.Image,
+        mask: np.ndarray,
+        input_caption: str,
+        edited_caption: str,
+        scorer: Scorer,
+        detector: Detector | None = None,
+        change: Change = "appearance",
+    ) -> None:
+        if mask.shape != (before.height, before.width):
+            raise BadMaskError(
+                f"The mask is {mask.shape[1]}x{mask.shape[0]}, the picture is {before.width}x{before.height}; "
+                "they must agree."
+            )
+        if not mask.any():
+            raise BadMaskError("The mask is empty: nothing was edited that could be verified.")
+        self._before, self._mask = before, mask
+        self._captions = (input_caption, edited_caption)
+        self._scorer = scorer
+        self._colour = colours.asked_colour(input_caption, edited_caption) if change != "background" else None
+        # A detector tells nouns apart, which CLIP alone often gets wrong; on colours and materials it says little.
+        self._detector = detector if change == "shape" and self._colour is None else None
+
+    def check(self, after: Image.Image, region: np.ndarray | None = None) -> Verification:
+        """Checks one result; see `check_all`."""
+        return self.check_all([after], [region])[0]
+
+    def check_all(self, afters: Sequence[Image.Image], regions: Sequence[np.ndarray | None]) -> list[Verification]:
+        """Checks several results of the edit.
+
+        Args:
+            afters: edited pictures of the size of the picture before.
+            regions: (H, W) bool of each, the pixels whose bytes may differ; None where that is not known.
+
+        Raises:
+            BadMaskError: a picture has another size.
+        """
+        for after in afters:
+            if after.size != self._before.size:
+                raise BadMaskError(
+                    f"The pictures are {self._before.width}x{self._before.height} and {after.width}x{after.height}; "
+                    "they must agree."
+                )
+        box = crop_box(self._mask, CONTEXT)
+        try:
+            crops = [image.crop(box) for image in afters]
+            scores = [float(row[1] - row[0]) for row in self._scorer.similarity(crops, list(self._captions))]
+            before = self._score_before
+        except UnknownWordError as error:
+            return [Verification(False, 0.0, 0.0, f"Not verified: {error}") for _ in afters]
+        return [
+            self._judged(after, region, before, score)
+            for after, region, score in zip(afters, regions, scores, strict=True)
+        ]
+
+    @cached_property
+    def _score_before(self) -> float:
+        crop = self._before.crop(crop_box(self._mask, CONTEXT))
+        row = self._scorer.similarity([crop], list(self._captions))[0]
+        return float(row[1] - row[0])
+
+    def _judged(self, after: Image.Image, region: np.ndarray | None, before: float, score: float) -> Verification:
+        nearer, fits = score > before, score > 0 and score > before
+        checks: dict[str, bool | None] = {"caption": fits, "target": None, "source": None, "colour": None}
+        total = score - before
+        seen = colours.match(colours.colour_of(np.asarray(after), self._mask), self._colour) if self._colour else None
+        if seen:
+            checks["colour"] = seen.passed or (fits and seen.distance <= _NEAR_COLOUR)
+            total -= seen.distance / 100
+        elif self._detector is not None:
+            checks["target"], checks["source"], margin = self._detected(after)
+            total += margin
+        outside = None if region is None else self._same_outside(after, region)
+        checks["outside"] = outside
+        refuted = checks["target"] is False or checks["source"] is False
+        there = bool(checks["colour"]) if seen else (fits or bool(checks["target"])) and not refuted
+        passed = nearer and there and outside is not False
+        return Verification(passed, before, score, self._note(checks, nearer, seen), total, checks)
+
+    def _note(self, checks: dict[str, bool | None], nearer: bool, seen: colours.ColourMatch | None) -> str:
+        source, target = self._captions
+        if checks["outside"] is False:
+            return "Something changed outside the region that the edit may touch."
+        if seen and not checks["colour"]:
+            return f"The result looks {seen.nearest}, not {seen.asked}."
+        if nearer and checks["source"] is False:
+            return f"The detector still finds {_phrase(source)!r} there."
+        if nearer and checks["target"] is False:
+            return f"The detector does not find {_phrase(target)!r} there."
+        if checks["caption"]:
+            return f"The result fits {target!r} better than {source!r}."
+        if nearer and checks["target"] and checks["source"] is not False:
+            return f"The detector finds {_phrase(target)!r} there now."
+        if nearer and seen:
+            return f"The result looks {seen.asked}."
+        if nearer:
+            return f"The result came nearer to {target!r} but still fits {source!r} better."
+        return f"The result fits {target!r} no better than the picture before."
+
+    def _same_outside(self, after: Image.Image, region: np.ndarray) -> bool:
+        return bool((np.asarray(self._before)[~region] == np.asarray(after)[~region]).all())
+
+    def _detected(self, after: Image.Image) -> tuple[bool | None, bool | None, float]:
+        """Whether the target is there and the source gone, and by how much better that is than before."""
+        if self._seen_before is None:
+            return None, None, 0.0
+        source_before, target_before = self._seen_before
+        source, target = self._seen(after)
+        margin = (target - source) - (target_before - source_before)
+        there = target > 0 and margin > 0
+        gone = None if not source_before else source < target or source < _GONE * source_before
+        if not there and not source_before:
+            return None, gone, margin  # it saw nothing before either
+        return there, gone, margin
+
+    @cached_property
+    def _seen_before(self) -> tuple[float, float] | None:
+        try:
+            return self._seen(self._before)
+        except (UnknownWordError, BadInstructionError):
+            return None
+
+    def _seen(self, image: Image.Image) -> tuple[float, float]:
+        """The detector's scores of source and target where the mask is; of several parts, the worst."""
+        if self._detector is None:
+            return 0.0, 0.0
+        scores = []
+        for caption in self._captions:
+            found = self._detector.detect(image, _phrase(caption))
+            per_part = [
+                max((one.score for one in found if _overlap(one.box, box) >= _OVERLAP), default=0.0)
+                for box in self._boxes
+            ]
+            scores.append(min(per_part))
+        return scores[0], scores[1]
+
+    @cached_property
+    def _boxes(self) -> list[Box]:
+        labels, _ = ndimage.label(self._mask, structure=np.ones((3, 3)))
+        sizes = np.bincount(labels.ravel())[1:]
+        places = ndimage.find_objects(labels)
+        kept = [place for place, size in zip(places, sizes, strict=True) if size >= _SMALLEST_PART * sizes.max()]
+        return [(float(x.start), float(y.start), float(x.stop), float(y.stop)) for y, x in kept]
 
 
 def verify(
@@ -40,41 +226,27 @@ def verify(
     input_caption: str,
     edited_caption: str,
     scorer: Scorer,
+    detector: Detector | None = None,
+    change: Change = "appearance",
 ) -> Verification:
-    """Compares the crops around the mask with both captions.
-
-    Args:
-        before: the picture, PIL RGB.
-        after: the edited picture, same size.
-        mask: (H, W) bool, what was edited.
-        input_caption: what was there, e.g. "photo of a dog".
-        edited_caption: what should be there now.
-        scorer: CLIP.
+    """Checks one edited picture; see `Verifier`.
 
     Raises:
         BadMaskError: the mask is empty or of another size than the pictures.
     """
-    if before.size != after.size or mask.shape != (before.height, before.width):
-        raise BadMaskError(
-            f"The mask is {mask.shape[1]}x{mask.shape[0]}, the pictures are {before.width}x{before.height} and "
-            f"{after.width}x{after.height}; they must agree."
-        )
-    if not mask.any():
-        raise BadMaskError("The mask is empty: nothing was edited that could be verified.")
-    box = crop_box(mask, CONTEXT)
-    try:
-        scores = scorer.similarity([before.crop(box), after.crop(box)], [input_caption, edited_caption])
-    except UnknownWordError as error:
-        return Verification(False, 0.0, 0.0, f"Not verified: {error}")
-    score_before, score_after = (float(row[1] - row[0]) for row in scores)
-    passed = score_after > 0 and score_after > score_before
-    if passed:
-        note = f"The result fits {edited_caption!r} better than {input_caption!r}."
-    elif score_after > score_before:
-        note = f"The result came nearer to {edited_caption!r} but still fits {input_caption!r} better."
-    else:
-        note = f"The result fits {edited_caption!r} no better than the picture before."
-    return Verification(passed, score_before, score_after, note)
+    return Verifier(before, mask, input_caption, edited_caption, scorer, detector, change).check(after)
+
+
+def _phrase(caption: str) -> str:
+    """What a caption is of, as a detector is asked: "photo of a red car" -> "red car"."""
+    return _ARTICLE.sub("", _MEDIUM.sub("", caption.strip())) or caption
+
+
+def _overlap(a: Box, b: Box) -> float:
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(0.0, width) * max(0.0, height)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
+    return shared / union if union else 0.0
 
 
 def crop_box(mask: np.ndarray, context: float) -> tuple[int, int, int, int]:

@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 _FOLDER = Path(__file__).parent
+_SUFFIXES = frozenset({".md", ".txt", ".json"})
 _VARIABLE = re.compile(r"\{\{\s*([a-z_]+)\s*\}\}")
 
 
@@ -30,7 +31,7 @@ class PromptError(ValueError):
 
 def names() -> tuple[str, ...]:
     """The names of all prompt files, sorted: "examples.json", "system.md" and so on."""
-    files = (path for path in _FOLDER.rglob("*") if path.suffix in {".md", ".txt", ".json"})
+    files = (path for path in _FOLDER.rglob("*") if path.suffix in _SUFFIXES)
     return tuple(sorted(path.relative_to(_FOLDER).as_posix() for path in files))
 
 
@@ -58,9 +59,9 @@ def tool_description(tool: str) -> str:
     return render(f"tools/{tool}.md")
 
 
-def examples() -> list[dict[str, Any]]:
-    """The few-shot examples: each an instruction, a description or None, and the plan to answer with."""
-    return json.loads(_read("examples.json"))
+def examples(name: str = "examples.json") -> list[dict[str, Any]]:
+    """The few-shot examples of a file: each an instruction, a description or None, and the plan to answer with."""
+    return json.loads(_read(name))
 
 
 def worded_examples() -> str:
@@ -82,6 +83,7 @@ def content_hash(*chosen: str) -> str:
 
 
 def _read(name: str) -> str:
-    if name not in names():
+    path = _FOLDER / name
+    if path.suffix not in _SUFFIXES or ".." in path.parts or not path.is_file():
         raise PromptError(f"There is no prompt file {name!r}; there are {', '.join(names())}.")
-    return (_FOLDER / name).read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from instructedit_models.errors import BadParameterError
+from tools import layers
 from tools.base import Arguments, Tool
 from tools.context import EditOverrides, ToolContext, ToolResult
 from tools.editing import EditRequest, edit_text, perform
@@ -19,6 +20,13 @@ class AdjustEditArguments(Arguments):
     )
     edited_caption: str | None = Field(default=None, description="What should be there instead.")
     seed: int | None = Field(default=None, description="Another seed for another variation.")
+    grow: int | None = Field(
+        default=None,
+        description="Pixels by which the mask is widened: 0 keeps the shape, more gives a new shape room.",
+    )
+    guidance_scale: float | None = Field(
+        default=None, description="How strictly the caption is followed, 1 to 100; the usual is 7.5."
+    )
 
 
 class AdjustEdit(Tool[AdjustEditArguments]):
@@ -40,24 +48,36 @@ class AdjustEdit(Tool[AdjustEditArguments]):
         edit = context.conversation.version(arguments.image_id).edit
         if edit is None:
             raise BadParameterError(f"{arguments.image_id} is an original picture: there is no edit to adjust.")
-        options = EditOverrides(encoding_ratio=arguments.encoding_ratio, seed=arguments.seed).applied(edit.options)
+        if edit.removal:
+            raise BadParameterError(f"{arguments.image_id} only took an earlier edit out: there is no edit to adjust.")
+        wanted = EditOverrides(
+            encoding_ratio=arguments.encoding_ratio,
+            guidance_scale=arguments.guidance_scale,
+            seed=arguments.seed,
+            grow=arguments.grow,
+        )
+        options = wanted.applied(edit.options)
         caption = arguments.edited_caption or edit.edited_caption
         if (options, caption) == (edit.options, edit.edited_caption):
             raise BadParameterError(
                 f"Nothing would be different from {arguments.image_id}: give another encoding ratio "
                 f"(it was {edit.options.encoding_ratio:g}), edited caption or seed (it was {edit.options.seed})."
             )
+        parent_id, replaces = layers.stand(context.conversation, edit)
         adjusted = perform(
             context,
             EditRequest(
-                image_id=edit.parent_id,
+                image_id=parent_id,
                 mask_id=edit.mask_id,
                 segmentation_prompt=edit.segmentation_prompt,
                 input_caption=edit.input_caption,
                 edited_caption=caption,
                 change=edit.change,
                 options=options,
-                adjusts=arguments.image_id,
+                adjusts=edit.image_id,
+                base=edit.base,
+                replaces=replaces,
+                retry=wanted == EditOverrides(),  # a strength that was asked for is not to be searched over
             ),
         )
         return ToolResult(edit_text(adjusted), image_id=adjusted.image_id, mask_id=adjusted.mask_id)

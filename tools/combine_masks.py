@@ -1,19 +1,25 @@
-"""Tool `combine_masks`: set algebra over masks, e.g. "mask_1|mask_3-mask_2"."""
+"""Tool `combine_masks`: set algebra over masks, e.g. "mask_1|mask_3-mask_2" or "grow(mask_1, 8) & 'skyline'"."""
 
 import re
 
 import numpy as np
 from pydantic import Field
 
+from instructedit_models import masks
 from instructedit_models.errors import BadMaskError, BadParameterError
+from instructedit_models.limits import MAX_RING
 from tools.base import Arguments, Tool
 from tools.context import ToolContext, ToolResult
 from tools.conversation import Conversation
+from tools.own_masks import saved_mask
 from tools.regions import RegionRecord
 
 __all__ = ["CombineMasks", "CombineMasksArguments"]
 
-_TOKEN = re.compile(r"\s*(mask_\d+|[|&~()+-])")
+_TOKEN = re.compile(r"\s*(mask_\d+|'[^']{1,60}'|grow|shrink|fill|largest|\d{1,4}|[|&~(),+-])")
+_JOINED: dict[str, masks.MaskMode] = {"|": "add", "+": "add", "&": "intersect", "-": "subtract"}
+_SIZED = {"grow": masks.grow, "shrink": masks.shrink}
+_PLAIN = {"fill": masks.fill_holes, "largest": masks.keep_largest}
 _LONGEST = 200
 _HELD = 0.5
 
@@ -24,7 +30,8 @@ class CombineMasksArguments(Arguments):
     image_id: str = Field(description="The picture that the masks are for, e.g. image_1.")
     expression: str = Field(
         description="Mask ids joined by | (union), & (intersection) or - (without), evaluated left to right; "
-        "~ inverts; parentheses group. E.g. '(mask_1 | mask_3) - mask_2'."
+        "~ inverts; parentheses group. E.g. '(mask_1 | mask_3) - mask_2'. Also grow(mask_1, 8) and shrink(mask_1, 8) "
+        "in pixels, fill(mask_1) for holes, largest(mask_1), and the name of a saved mask in quotes."
     )
 
 
@@ -56,12 +63,15 @@ class CombineMasks(Tool[CombineMasksArguments]):
 
 
 class _Parser:
-    """expression := term (("|" | "+" | "&" | "-") term)*; term := "~" term | "(" expression ")" | mask id."""
+    """expression := term (("|" | "+" | "&" | "-") term)*; term := "~" term | "(" expression ")" | call | mask | name.
+
+    call := ("grow" | "shrink") "(" expression "," pixels ")" | ("fill" | "largest") "(" expression ")".
+    """
 
     def __init__(self, text: str, conversation: Conversation, size: tuple[int, int]) -> None:
         self.text = text
         self.conversation = conversation
-        self.shape = (size[1], size[0])
+        self.size, self.shape = size, (size[1], size[0])
         self.used: list[str] = []
         self._tokens = self._split()
 
@@ -87,12 +97,7 @@ class _Parser:
         mask = self._term()
         while self._tokens and self._tokens[0] in "|+&-":
             operator, right = self._tokens.pop(0), self._term()
-            if operator == "&":
-                mask = mask & right
-            elif operator == "-":
-                mask = mask & ~right
-            else:
-                mask = mask | right
+            mask = masks.combine(mask, right, _JOINED[operator])
         return mask
 
     def _term(self) -> np.ndarray:
@@ -100,12 +105,15 @@ class _Parser:
             raise self._error("a mask id is missing at the end")
         token = self._tokens.pop(0)
         if token == "~":
-            return ~self._term()
+            return masks.invert(self._term())
         if token == "(":
             mask = self._expression()
-            if not self._tokens or self._tokens.pop(0) != ")":
-                raise self._error("a closing parenthesis is missing")
+            self._expect(")", "a closing parenthesis is missing")
             return mask
+        if token in _SIZED or token in _PLAIN:
+            return self._call(token)
+        if token.startswith("'"):
+            token = self._saved(token.strip("'"))
         if not token.startswith("mask_"):
             raise self._error(f"a mask id was expected where '{token}' stands")
         mask = self.conversation.mask(token)
@@ -113,6 +121,29 @@ class _Parser:
             raise BadMaskError(f"{token} is {mask.shape[1]} x {mask.shape[0]} pixels and does not fit this picture.")
         self.used.append(token)
         return mask
+
+    def _call(self, name: str) -> np.ndarray:
+        self._expect("(", f"'{name}' needs a mask in parentheses")
+        mask = self._expression()
+        if name in _PLAIN:
+            self._expect(")", "a closing parenthesis is missing")
+            return _PLAIN[name](mask)
+        self._expect(",", f"'{name}' needs a number of pixels, as in {name}(mask_1, 8)")
+        pixels = self._tokens.pop(0) if self._tokens else ""
+        if not pixels.isdigit() or int(pixels) > MAX_RING:
+            raise self._error(f"the pixels of '{name}' must be 0 to {MAX_RING}")
+        self._expect(")", "a closing parenthesis is missing")
+        return _SIZED[name](mask, int(pixels))
+
+    def _saved(self, name: str) -> str:
+        entry = saved_mask(self.conversation, name, self.size)
+        if entry is None:
+            raise self._error(f"no mask of this picture's size is saved as '{name[:40]}'")
+        return entry.id
+
+    def _expect(self, token: str, otherwise: str) -> None:
+        if not self._tokens or self._tokens.pop(0) != token:
+            raise self._error(otherwise)
 
     def _error(self, what: str) -> BadParameterError:
         return BadParameterError(f"The mask expression '{self.text[:80]}' cannot be read: {what}.")

@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Protocol
 
 from instructedit_models.edit_options import check_options
-from instructedit_models.errors import AmbiguousError, InstructEditError
+from instructedit_models.errors import AmbiguousError, BadParameterError, InstructEditError
+from instructedit_models.limits import MAX_RETRIES
+from instructedit_models.masks import MaskRules
 from instructedit_models.types import Change, Describer, EditOptions, Progress, Scorer
 from tools.conversation import Conversation
 from tools.events import Event, Progressed, Warned
@@ -23,9 +25,12 @@ from tools.regions import RegionRecord
 if TYPE_CHECKING:
     from instructedit_models.editor import MaskedDDIMEditor
     from instructedit_models.grounding import GroundedSegmenter
+    from instructedit_models.safety import SafetyGuard
 
 __all__ = [
+    "DEFAULT_RETRIES",
     "Ambiguity",
+    "CallMade",
     "EditOverrides",
     "Models",
     "ToolContext",
@@ -34,6 +39,25 @@ __all__ = [
     "ToolSettings",
     "TurnLog",
 ]
+
+
+DEFAULT_RETRIES = 2
+"""What the faces use where the person says nothing."""
+
+
+@dataclass(frozen=True)
+class CallMade:
+    """A tool call that ran, as a bundle keeps it.
+
+    Attributes:
+        tool: its name.
+        arguments: what the LLM gave.
+        ok: whether it ended without an error.
+    """
+
+    tool: str
+    arguments: dict
+    ok: bool
 
 
 class Models(Protocol):
@@ -78,6 +102,10 @@ class EditOverrides:
         steps: DDIM steps of the full schedule, 1 to 1000.
         guidance_scale: classifier-free guidance, 1 (off) to 100.
         seed: 0 or more.
+        grow: pixels by which the mask is dilated, 0 to 128.
+        retries: sweeps after an edit that fails its check, at most; no parameter of an edit, but fixed like one.
+        feather: width in pixels of the blending ring around the mask, 0 to 128.
+        masking: a mask of the person's own and refinements; no parameter either, and no part of what is compared.
 
     Raises:
         BadParameterError: a value is out of range.
@@ -87,13 +115,20 @@ class EditOverrides:
     steps: int | None = None
     guidance_scale: float | None = None
     seed: int | None = None
+    grow: int | None = None
+    retries: int | None = None
+    feather: int | None = None
+    masking: MaskRules | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.retries is not None:
+            _check_retries(self.retries)
         check_options(self.applied(EditOptions()))
 
     def applied(self, options: EditOptions) -> EditOptions:
         """The options, with what was fixed put in."""
-        fixed = {name: value for name, value in asdict(self).items() if value is not None}
+        names = [each.name for each in fields(self) if each.name not in ("retries", "masking")]
+        fixed = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return replace(options, **fixed)
 
 
@@ -104,10 +139,22 @@ class ToolSettings:
     Attributes:
         overrides: parameters of edits.
         assume_yes: take the best candidate where several tie, instead of asking.
+        retries: sweeps of other parameters after an edit that fails its check, at most; 0 = none.
+        masking: a mask of the person's own, and what is done to every mask that is found.
+        guard: what refuses pictures, as the operator set it up; None for no check.
+
+    Raises:
+        BadParameterError: `retries` is not 0 to `MAX_RETRIES`.
     """
 
     overrides: EditOverrides = EditOverrides()
     assume_yes: bool = False
+    retries: int = 0
+    masking: MaskRules = MaskRules()
+    guard: SafetyGuard | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_retries(self.retries)
 
 
 @dataclass(frozen=True)
@@ -160,6 +207,7 @@ class TurnLog:
         warnings: what the person should know.
         moved: whether the agent made another version current.
         tools_used: names of the tools that ran without an error.
+        calls: every call of a tool that ran, in order, failed ones too.
         seconds: wall seconds by stage.
     """
 
@@ -171,6 +219,7 @@ class TurnLog:
     warnings: list[str] = field(default_factory=list)
     moved: bool = False
     tools_used: list[str] = field(default_factory=list)
+    calls: list[CallMade] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -214,3 +263,8 @@ class ToolContext:
         if text not in self.turn.warnings:
             self.turn.warnings.append(text)
             self.emit(Warned(text=text))
+
+
+def _check_retries(count: int) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MAX_RETRIES:
+        raise BadParameterError(f"The number of retries must be 0 to {MAX_RETRIES}; got {count!r}.")

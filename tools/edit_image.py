@@ -6,6 +6,7 @@ from instructedit_models.types import Change
 from tools.base import Arguments, Tool
 from tools.context import EditOverrides, ToolContext, ToolResult
 from tools.editing import EditRequest, edit_text, perform
+from tools.graph import Base
 
 __all__ = ["EditImage", "EditImageArguments"]
 
@@ -24,6 +25,11 @@ class EditImageArguments(Arguments):
     )
     encoding_ratio: float | None = Field(
         default=None, description="Strength above 0 and at most 1; leave out for the default."
+    )
+    base: Base = Field(
+        default="current",
+        description="'current' to build on the picture as it is; 'source' to start from the original pixels and take "
+        "the place of earlier edits there ('no, make it green instead').",
     )
 
 
@@ -48,6 +54,7 @@ class EditImage(Tool[EditImageArguments]):
                 edited_caption=arguments.edited_caption,
                 change=arguments.change,
                 options=options,
+                base=arguments.base,
             ),
         )
         return ToolResult(edit_text(edit), image_id=edit.image_id, mask_id=edit.mask_id)

@@ -5,19 +5,16 @@ import re
 
 import numpy as np
 
-from instructedit_models.errors import (
-    BadMaskError,
-    BadParameterError,
-    ModelUnavailableError,
-    UnknownWordError,
-)
-from instructedit_models.separate import edit_separately
-from instructedit_models.types import Change, EditOptions, EditResult, Progress
+from instructedit_models.errors import BadMaskError, BadParameterError, UnknownWordError
+from instructedit_models.types import Change, EditOptions, EditResult
+from tools import layers
 from tools.context import ToolContext
 from tools.events import Edited, Planned
-from tools.graph import EditNode, NewEdit
+from tools.graph import Base, EditNode, NewEdit
+from tools.layers import Canvas
+from tools.trying import Tried, try_edit
 
-__all__ = ["EditRequest", "edit_text", "perform"]
+__all__ = ["EditRequest", "Prepared", "edit_text", "keep", "log_seconds", "perform", "prepare"]
 
 MAX_CAPTION = 500
 
@@ -35,6 +32,10 @@ class EditRequest:
         change: what may become of the silhouette.
         options: parameters of the edit.
         adjusts: the version that this edit re-does.
+        base: whether it is made on the picture as it is, or on the original's pixels in place of earlier edits there.
+        replaces: the version in whose place among the layers it stands.
+        reapplies: the version whose edit it makes once more.
+        retry: whether other parameters may be tried where the check fails; not where these very ones were asked for.
     """
 
     image_id: str
@@ -45,26 +46,66 @@ class EditRequest:
     change: Change
     options: EditOptions
     adjusts: str | None = None
+    base: Base = "current"
+    replaces: str | None = None
+    reapplies: str | None = None
+    retry: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """An edit whose ids, masks and words have been checked.
+
+    Attributes:
+        request: in words that the text encoder knows.
+        canvas: the picture that the models edit, and how the result is put under later layers.
+        mask: (H, W) bool.
+    """
+
+    request: EditRequest
+    canvas: Canvas
+    mask: np.ndarray
+
+    @property
+    def captions(self) -> tuple[str, str]:
+        """What is there, and what should be there."""
+        return self.request.input_caption, self.request.edited_caption
 
 
 def perform(context: ToolContext, request: EditRequest) -> EditNode:
-    """Edits, verifies and keeps the result as the current version.
+    """Edits, verifies, retries where that is allowed, and keeps the best result as the current version.
 
     Raises:
         BadParameterError: an id names nothing, or a caption is empty or too long.
         BadMaskError: the mask is empty or of another size than the picture.
         UnknownWordError: the edited caption asks for something that the text encoder does not know.
+        RefusedError: the picture or the result is flagged by the operator's checker; nothing is kept then.
     """
-    conversation, models = context.conversation, context.models
-    image, mask = conversation.image(request.image_id), conversation.mask(request.mask_id)
-    if mask.shape != (image.height, image.width):
+    prepared = prepare(context, request)
+    request, image = prepared.request, prepared.canvas.image
+    retries = context.settings.retries if request.retry else 0
+    tried = try_edit(context, image, prepared.mask, prepared.captions, request.options, request.change, retries)
+    for attempt in tried.attempts:
+        log_seconds(context, attempt.result)
+    return keep(context, prepared, tried)
+
+
+def prepare(context: ToolContext, request: EditRequest) -> Prepared:
+    """Checks a request and announces it; raises as `perform`."""
+    conversation = context.conversation
+    (width, height), mask = conversation.version(request.image_id).size, conversation.mask(request.mask_id)
+    if mask.shape != (height, width):
         raise BadMaskError(
             f"{request.mask_id} is {mask.shape[1]} x {mask.shape[0]} pixels, "
-            f"but {request.image_id} is {image.width} x {image.height}."
+            f"but {request.image_id} is {width} x {height}."
         )
     if not mask.any():
         raise BadMaskError(f"{request.mask_id} is empty: there is nothing to edit.")
     request = _known_words(context, request)
+    canvas = layers.canvas(conversation, request.image_id, mask, request.base, request.replaces)
+    if context.settings.guard is not None:
+        with context.turn.timed("safety"):
+            context.settings.guard.check_input(canvas.image)
     context.emit(
         Planned(
             image_id=request.image_id,
@@ -76,16 +117,19 @@ def perform(context: ToolContext, request: EditRequest) -> EditNode:
             encoding_ratio=request.options.encoding_ratio,
         )
     )
-    with context.turn.timed("edit"):
-        captions = (request.input_caption, request.edited_caption)
-        result = edit_separately(models.editor, image, mask, captions, request.options, context.progress)
-    for stage, seconds in result.seconds.items():
-        if stage != "total":
-            context.turn.add_seconds(stage, seconds)
-    verification = _verified(context, request, result)
-    edit = conversation.add_edit(
-        result.image,
-        result.region,
+    return Prepared(request, canvas, mask)
+
+
+def keep(context: ToolContext, prepared: Prepared, tried: Tried) -> EditNode:
+    """Keeps the best of the tries as a new version, which becomes current, and tells of it."""
+    kept, request, models = tried.kept, prepared.request, context.models
+    layer = prepared.canvas.finish(kept.result.image, kept.result.region)
+    if context.settings.guard is not None:
+        with context.turn.timed("safety"):
+            context.settings.guard.check_output(layer.image, layer.region)
+    edit = context.conversation.add_edit(
+        layer.image,
+        layer.region,
         NewEdit(
             parent_id=request.image_id,
             mask_id=request.mask_id,
@@ -93,14 +137,19 @@ def perform(context: ToolContext, request: EditRequest) -> EditNode:
             input_caption=request.input_caption,
             edited_caption=request.edited_caption,
             change=request.change,
-            options=request.options,
-            unet_evaluations=result.unet_evaluations,
-            inversion_cached=result.inversion_cached,
-            seconds={stage: round(seconds, 4) for stage, seconds in result.seconds.items()},
+            options=kept.options,
+            unet_evaluations=tried.unet_evaluations,
+            inversion_cached=tried.attempts[0].result.inversion_cached,
+            seconds={stage: round(seconds, 4) for stage, seconds in kept.result.seconds.items()},
             models={"set": models.name, "editor": models.editor.revision},
-            verification=verification,
+            verification=tried.verification_json(),
             adjusts=request.adjusts,
+            base=request.base,
+            replaces=request.replaces,
+            supersedes=prepared.canvas.supersedes,
+            reapplies=request.reapplies,
         ),
+        layer,
     )
     context.turn.edits.append(edit)
     context.emit(
@@ -116,13 +165,22 @@ def perform(context: ToolContext, request: EditRequest) -> EditNode:
     return edit
 
 
+def log_seconds(context: ToolContext, result: EditResult) -> None:
+    """Adds an edit's stages to the turn's seconds."""
+    for stage, seconds in result.seconds.items():
+        if stage != "total":
+            context.turn.add_seconds(stage, seconds)
+
+
 def edit_text(edit: EditNode) -> str:
     """What the LLM reads of an edit."""
     cached = ", inversion from the cache" if edit.inversion_cached else ""
     note = (edit.verification or {}).get("note") or "The edit could not be checked."
+    tries = len((edit.verification or {}).get("attempts", ()))
+    tried = f", the best of {tries} tries" if tries else ""
     return (
         f"{edit.image_id} made from {edit.parent_id} inside {edit.mask_id} (encoding ratio "
-        f"{edit.options.encoding_ratio:g}, {edit.unet_evaluations} UNet evaluations{cached}); it is current. "
+        f"{edit.options.encoding_ratio:g}, {edit.unet_evaluations} UNet evaluations{cached}{tried}); it is current. "
         f"{'Verified' if edit.verified else 'Not verified'}: {note}"
     )
 
@@ -172,22 +230,3 @@ def _words(words: tuple[str, ...]) -> str:
 def _without(caption: str, words: tuple[str, ...]) -> str:
     pattern = r"(?<![\w-])(?:" + "|".join(re.escape(word) for word in words) + r")(?![\w-])"
     return " ".join(re.sub(pattern, " ", caption, flags=re.IGNORECASE).split())
-
-
-def _verified(context: ToolContext, request: EditRequest, result: EditResult) -> dict | None:
-    from instructedit_models.verification import verify
-
-    before, mask = context.conversation.image(request.image_id), np.asarray(result.mask)
-    captions = (request.input_caption, request.edited_caption)
-    with context.turn.timed("verify"):
-        try:
-            checked = verify(before, result.image, mask, *captions, context.models.scorer)
-        except ModelUnavailableError as error:
-            context.warn(f"The edit was not checked: {error}")
-            return None
-    context.progress(Progress("verify", 1, 1))
-    return {name: _plain(value) for name, value in dataclasses.asdict(checked).items()}
-
-
-def _plain(value: object) -> object:
-    return round(float(value), 5) if isinstance(value, float) else value

@@ -7,7 +7,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from prompts import tool_description
 from tools.base import Tool
 from tools.context import ToolContext
-from tools.registry import TOOLS
+from tools.registry import TOOLS, run_recorded
 
 __all__ = ["langchain_tools"]
 
@@ -19,7 +19,7 @@ def langchain_tools(context: ToolContext) -> list[BaseTool]:
 
 def _adapted(tool: Tool[Any], context: ToolContext) -> BaseTool:
     def run(**arguments: Any) -> str:
-        return tool.run(context, tool.arguments.model_validate(arguments)).text
+        return run_recorded(context, tool, arguments).text
 
     return StructuredTool.from_function(
         func=run, name=tool.name, description=tool_description(tool.name), args_schema=tool.arguments

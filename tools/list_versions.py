@@ -2,7 +2,7 @@
 
 from tools.base import Arguments, Tool
 from tools.context import ToolContext, ToolResult
-from tools.graph import Version
+from tools.graph import EditNode, Version
 
 __all__ = ["ListVersions", "ListVersionsArguments"]
 
@@ -35,9 +35,25 @@ def _line(version: Version, current: str) -> str:
     if version.edit is None:
         return f"{version.id}{mark}: original, {version.size[0]} x {version.size[1]} pixels"
     edit = version.edit
+    if edit.removal:
+        return f"{version.id}{mark}: from {edit.parent_id}, without the edit of {edit.supersedes[0]}"
     origin = f"{edit.adjusts}, made again from {edit.parent_id}" if edit.adjusts else edit.parent_id
     return (
         f"{version.id}{mark}: from {origin}, '{edit.segmentation_prompt}' ({edit.mask_id}): "
         f"'{edit.input_caption}' -> '{edit.edited_caption}', encoding ratio {edit.options.encoding_ratio:g}, "
-        f"{'verified' if edit.verified else 'not verified'}"
+        f"{'verified' if edit.verified else 'not verified'}{_standing(edit)}"
     )
+
+
+def _standing(edit: EditNode) -> str:
+    """What else the edit stands on or in for."""
+    parts = []
+    if edit.base == "source":
+        parts.append("from the source pixels")
+    if edit.replaces:
+        parts.append(f"in place of {edit.replaces}")
+    elif edit.supersedes:
+        parts.append(f"instead of {', '.join(edit.supersedes)}")
+    if edit.reapplies:
+        parts.append(f"as in {edit.reapplies}")
+    return "".join(f", {part}" for part in parts)

@@ -5,9 +5,12 @@ A step, once released, is never edited: a change of schema is a new step at the 
 
 import sqlite3
 
-from tools.objects import WorkspaceError
+from instructedit_models.errors import WorkspaceError
 
-__all__ = ["MIGRATIONS", "migrate"]
+__all__ = ["MIGRATIONS", "check_origin", "migrate"]
+
+APPLICATION_ID = 0x49456431
+"""Marks the database file as ours ("IEd1"), so that no other program's database is ever written to."""
 
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     (
@@ -88,6 +91,18 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         );
         """,
     ),
+    (
+        "layers: what an edit starts from, what it replaces, and its own pixels",
+        f"""
+        ALTER TABLE nodes ADD COLUMN base TEXT NOT NULL DEFAULT 'current';
+        ALTER TABLE nodes ADD COLUMN replaces TEXT;
+        ALTER TABLE nodes ADD COLUMN supersedes TEXT NOT NULL DEFAULT '[]';
+        ALTER TABLE nodes ADD COLUMN reapplies TEXT;
+        ALTER TABLE nodes ADD COLUMN painted_sha256 TEXT;
+        ALTER TABLE nodes ADD COLUMN under_sha256 TEXT;
+        PRAGMA application_id = {APPLICATION_ID};
+        """,
+    ),
 )
 """(name, SQL) in order; step i brings `PRAGMA user_version` from i to i + 1."""
 
@@ -99,11 +114,7 @@ def migrate(connection: sqlite3.Connection, steps: tuple[tuple[str, str], ...] =
         WorkspaceError: the database was made by a newer version of the program.
     """
     version = _version(connection)
-    if version > len(steps):
-        raise WorkspaceError(
-            f"The workspace has schema version {version}, but this program knows only up to {len(steps)}; "
-            "open it with the newer InstructEdit that made it."
-        )
+    _refuse_newer(version, len(steps))
     while version < len(steps):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -116,6 +127,29 @@ def migrate(connection: sqlite3.Connection, steps: tuple[tuple[str, str], ...] =
             raise
         version = _version(connection)
     return version
+
+
+def check_origin(connection: sqlite3.Connection) -> None:
+    """Sees that the file is empty or ours and not too new, before anything is written to it.
+
+    Raises:
+        WorkspaceError: it is the database of another program, or of a newer version of this one.
+    """
+    owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if owner not in (0, APPLICATION_ID) or (owner == 0 and tables and "migrations" not in tables):
+        raise WorkspaceError(
+            "The file workspace.sqlite there is the database of another program; choose another folder."
+        )
+    _refuse_newer(_version(connection), len(MIGRATIONS))
+
+
+def _refuse_newer(version: int, known: int) -> None:
+    if version > known:
+        raise WorkspaceError(
+            f"The workspace has schema version {version}, but this program knows only up to {known}; "
+            "open it with the newer InstructEdit that made it."
+        )
 
 
 def _apply(connection: sqlite3.Connection, number: int, name: str, sql: str) -> None:

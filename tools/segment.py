@@ -7,6 +7,7 @@ from pydantic import Field
 
 from instructedit_models.errors import AmbiguousError, BadParameterError
 from instructedit_models.types import Progress, Region
+from tools import own_masks
 from tools.base import Arguments, Tool
 from tools.context import Ambiguity, ToolContext, ToolResult
 from tools.events import Segmented
@@ -41,15 +42,19 @@ class Segment(Tool[SegmentArguments]):
             BadParameterError: the prompt is empty.
             NothingFoundError: nothing in the picture answers the prompt.
             UnknownWordError: the detector knows none of its words.
+            BadMaskError: nothing is left of the mask after the rules that the person fixed.
         """
         image_id, prompt = arguments.image_id, arguments.segmentation_prompt.strip()
         if not prompt:
             raise BadParameterError("The segmentation prompt is empty; name what to look for.")
+        if (given := own_masks.stand_in(context, image_id, prompt)) is not None:
+            return given
         conversation = context.conversation
         image = conversation.image(image_id)
         with context.turn.timed("segment"):
             grounding = context.models.grounded.segment(image, prompt, exclude=_edited_last(context, image_id))
         context.progress(Progress("segment", 1, 1))
+        grounding = own_masks.settled(context, grounding)
 
         tied = tuple(grounding.ambiguous)
         ask = bool(tied) and not context.settings.assume_yes
@@ -60,7 +65,8 @@ class Segment(Tool[SegmentArguments]):
         regions = region_records(grounding.regions, masks)
         mask_id = None
         if not ask:
-            mask_id = conversation.add_mask(grounding.mask, image_id, "segment", prompt, regions, grounding.note)
+            mask = own_masks.finished(context, grounding.mask)
+            mask_id = conversation.add_mask(mask, image_id, "segment", prompt, regions, grounding.note)
         context.emit(
             Segmented(
                 image_id=image_id, prompt=prompt, mask_id=mask_id, regions=regions, ambiguous=tied, note=grounding.note

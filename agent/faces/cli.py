@@ -11,7 +11,20 @@ import traceback
 from collections.abc import Sequence
 
 from agent.faces import __version__
-from agent.faces.commands import describe, doctor, edit, models, plan, segment, world
+from agent.faces.commands import (
+    chat,
+    describe,
+    doctor,
+    edit,
+    inspect,
+    models,
+    plan,
+    replay,
+    run,
+    segment,
+    workspace,
+    world,
+)
 from agent.faces.output import Output
 from agent.faces.parser import Parser
 from instructedit_models.errors import BadParameterError, CancelledError, InstructEditError
@@ -39,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (edit, segment, describe, plan, world, models, doctor):
+    for command in (edit, chat, segment, describe, plan, inspect, run, replay, world, workspace, models, doctor):
         command.configure(commands)
     return parser
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from agent.faces.drawing import GREY, INK, PAPER, outline, panel_size, tinted, write_line
 
-__all__ = ["Captions", "comparison"]
+__all__ = ["Captions", "comparison", "mask_overlay", "shown_large"]
 
 _MARGIN = 16
 _GAP = 12
@@ -75,6 +75,11 @@ def mask_overlay(picture: Image.Image, mask: np.ndarray) -> Image.Image:
     canvas = np.where(large[..., None], shown, paler)
     canvas = tinted(canvas, outline(large, 2), _MASK_COLOUR, 1.0)
     return Image.fromarray(canvas)
+
+
+def shown_large(picture: Image.Image) -> Image.Image:
+    """The picture at the size of a panel: small ones enlarged, large ones reduced; RGB."""
+    return _shown(picture, panel_size(picture.size))
 
 
 def _shown(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -11,7 +11,7 @@ import os
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from instructedit_models.errors import InstructEditError
@@ -19,13 +19,13 @@ from instructedit_models.errors import InstructEditError
 if TYPE_CHECKING:
     from instructedit_models.types import Progress, ProgressCallback
 
-__all__ = ["SCHEMA", "Output", "one_sentence"]
+__all__ = ["SCHEMA", "STAGES", "Output", "one_sentence"]
 
 SCHEMA = 1
 """The version of every JSON object that a command prints; it grows when a field changes its meaning."""
 
 _LONGEST = 600
-_STAGES = {
+STAGES = {
     "load": "Loading the models",
     "describe": "Looking at the picture",
     "segment": "Finding the object",
@@ -149,6 +149,22 @@ class Output:
             os.close(kept_stderr)
 
     @contextlib.contextmanager
+    def counting(self, words: str, total: int) -> Iterator[Callable[[str], None]]:
+        """A bar of `total` things on stderr; the callback is told the name of each that is done."""
+        with self.progress() as show:
+            from instructedit_models.types import Progress
+
+            done = 0
+
+            def count(name: str) -> None:
+                nonlocal done
+                done += 1
+                show(Progress(f"{words} ({name})", done, total))
+
+            show(Progress(words, 0, total))
+            yield count
+
+    @contextlib.contextmanager
     def progress(self) -> Iterator["ProgressCallback"]:
         """A progress bar on stderr where that is a terminal; otherwise a callback that shows nothing."""
         if self.quiet or not self._stderr.isatty():
@@ -173,7 +189,7 @@ class Output:
             task = bars.add_task("Starting", total=None)
 
             def show(step: "Progress") -> None:
-                words = _STAGES.get(step.stage, step.stage.replace("_", " ").capitalize())
+                words = STAGES.get(step.stage, step.stage.replace("_", " ").capitalize())
                 bars.update(task, description=words, completed=step.step, total=step.total)
 
             yield show

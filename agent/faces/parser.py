@@ -10,22 +10,23 @@ import re
 from typing import Any, NoReturn
 
 from instructedit_models.errors import BadParameterError
+from instructedit_models.limits import MAX_GUIDANCE_SCALE, MAX_RETRIES, MAX_RING, MAX_SEED, MAX_STEPS
 
 __all__ = [
     "Commands",
     "Parser",
     "add_common",
     "add_llm",
+    "add_masking",
     "add_models",
+    "add_retries",
     "encoding_ratio",
     "guidance_scale",
+    "retries",
     "seed",
     "steps",
+    "worker_count",
 ]
-
-MAX_SEED = 2**63 - 1
-MAX_STEPS = 1000
-MAX_GUIDANCE_SCALE = 50
 
 
 class Parser(argparse.ArgumentParser):
@@ -62,7 +63,17 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="a model set by name, or a TOML file that describes one (default: miniature)",
     )
-    group.add_argument("--device", metavar="NAME", default=None, help="auto, cpu, cuda or cuda:1 (default: auto)")
+    group.add_argument("--device", metavar="NAME", default=None, help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
+    group.add_argument("--dtype", metavar="NAME", default=None, help="auto, float32, float16 or bfloat16")
+    group.add_argument(
+        "--offload",
+        metavar="HOW",
+        default=None,
+        help="for less memory: model (one model on the device at a time) or sequential (one layer at a time, slow)",
+    )
+    group.add_argument("--attention-slicing", action="store_true", default=None, help="for less memory")
+    group.add_argument("--compile", action="store_true", default=None, help="compile the UNet (slow to begin with)")
+    group.add_argument("--solver", metavar="NAME", default=None, help="ddim, dpm++ or lcm (default: the set's, ddim)")
 
 
 def add_llm(parser: argparse.ArgumentParser) -> None:
@@ -71,8 +82,46 @@ def add_llm(parser: argparse.ArgumentParser) -> None:
         "--llm",
         metavar="SPEC",
         default=None,
-        help="offline, or openai:MODEL (default: openai where OPENAI_API_KEY or OPENAI_BASE_URL is set, else offline)",
+        help="offline, smollm2, or openai:MODEL "
+        "(default: openai where OPENAI_API_KEY or OPENAI_BASE_URL is set, else offline)",
     )
+
+
+def add_retries(parser: argparse._ActionsContainer) -> None:
+    """How hard to try where the check of an edit fails."""
+    parser.add_argument(
+        "--retries",
+        type=retries,
+        metavar="N",
+        help="where an edit fails its check, up to N sweeps over other strengths and masks; 0 = none (default: 2)",
+    )
+
+
+def add_masking(parser: argparse.ArgumentParser) -> None:
+    """A mask of the person's own, and what is done to the mask that is edited in."""
+    group = parser.add_argument_group("the mask (invert, fill, keep, shrink, grow: in this order)")
+    group.add_argument(
+        "--mask",
+        metavar="FILE",
+        help="your own mask: white may be edited; a picture of the input's size, or the name of a saved mask",
+    )
+    group.add_argument(
+        "--mask-mode",
+        choices=["replace", "add", "subtract", "intersect"],
+        default=None,
+        help="how --mask meets what is found (default: replace)",
+    )
+    group.add_argument("--invert-mask", action="store_true", help="edit everything but the mask")
+    group.add_argument("--fill-holes", action="store_true", help="add what the mask encloses")
+    group.add_argument("--keep-largest", action="store_true", help="drop all but the mask's largest part")
+    group.add_argument("--mask-shrink", type=pixels, metavar="N", default=0, help="take N pixels off its rim")
+    group.add_argument("--mask-grow", type=pixels, metavar="N", default=0, help="add N pixels around it")
+    group.add_argument("--mask-feather", type=pixels, metavar="N", help="blend over N pixels around it")
+
+
+def pixels(text: str) -> int:
+    """A number of pixels by which a mask is changed."""
+    return _whole(text, 0, MAX_RING)
 
 
 def seed(text: str) -> int:
@@ -101,9 +150,19 @@ def guidance_scale(text: str) -> float:
     return value
 
 
+def retries(text: str) -> int:
+    """How often an edit that fails its check is swept over other parameters."""
+    return _whole(text, 0, MAX_RETRIES)
+
+
 def count(text: str) -> int:
     """A number of scenes, at least 1."""
     return _whole(text, 1, 1_000_000)
+
+
+def worker_count(text: str) -> int:
+    """A number of workers or threads."""
+    return _whole(text, 1, 256)
 
 
 def sheet_count(text: str) -> int:

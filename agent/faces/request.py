@@ -1,13 +1,17 @@
 """From a parsed command line to settings and a model set; the commands that run models share it."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from agent.config import Settings
+    from instructedit_models.masks import MaskRules
     from instructedit_models.model_sets import ModelSet
 
-__all__ = ["model_set_of", "settings_of"]
+__all__ = ["masking_of", "model_set_of", "settings_of", "workspace_of"]
 
 
 def settings_of(args: argparse.Namespace) -> "Settings":
@@ -18,7 +22,8 @@ def settings_of(args: argparse.Namespace) -> "Settings":
     """
     from agent.config import load_settings
 
-    given = {name: getattr(args, name, None) for name in ("models", "llm", "device")}
+    names = ("models", "llm", "device", "dtype", "offload", "attention_slicing", "compile", "solver")
+    given = {name: getattr(args, name, None) for name in names}
     return load_settings(**given)
 
 
@@ -32,4 +37,59 @@ def model_set_of(args: argparse.Namespace) -> "ModelSet":
     from instructedit_models.model_sets import load_model_set
 
     settings = settings_of(args)
-    return load_model_set(settings.models, device=settings.device, dtype=settings.dtype)
+    return load_model_set(settings.models, **settings.model_options)
+
+
+def workspace_of(args: argparse.Namespace) -> Path:
+    """Where conversations are kept: `--workspace`, else INSTRUCTEDIT_WORKSPACE, else a folder in the person's home.
+
+    Raises:
+        BadParameterError: a variable of the environment cannot be used.
+    """
+    if getattr(args, "workspace", None):
+        return Path(args.workspace).expanduser()
+    return settings_of(args).workspace or Path.home() / ".instructedit" / "workspace"
+
+
+def masking_of(args: argparse.Namespace, size: tuple[int, int]) -> "MaskRules":
+    """The rules for masks that the command line names, with the person's own mask read.
+
+    Args:
+        args: with the options of `parser.add_masking`.
+        size: (width, height) of the picture.
+
+    Raises:
+        BadParameterError: --mask-mode without --mask.
+        BadImageError, BadMaskError: the mask cannot be read, is empty, or has another size.
+    """
+    from instructedit_models.errors import BadMaskError, BadParameterError
+    from instructedit_models.masks import MaskRules, Refinement
+
+    refinement = Refinement(args.invert_mask, args.fill_holes, args.keep_largest, args.mask_shrink, args.mask_grow)
+    if args.mask is None:
+        if args.mask_mode is not None:
+            raise BadParameterError("--mask-mode says how --mask meets what is found; give --mask too.")
+        return MaskRules(refinement=refinement)
+    own = _own_mask(args, size)
+    if not own.any() and not args.invert_mask:
+        raise BadMaskError(f"The mask '{args.mask}' is all black; paint white what may be edited.")
+    return MaskRules(own, args.mask_mode or "replace", refinement)
+
+
+def _own_mask(args: argparse.Namespace, size: tuple[int, int]) -> "np.ndarray":
+    """A file, or where there is none of that name, a mask that was saved in the workspace."""
+    from instructedit_models.imaging import load_mask
+
+    place = workspace_of(args)
+    if not Path(args.mask).exists() and not Path(args.mask).suffix and (place / "workspace.sqlite").is_file():
+        from tools.own_masks import saved_mask_of
+        from tools.workspace import Workspace
+
+        workspace = Workspace(place, create=False)
+        try:
+            saved = saved_mask_of(workspace, args.mask, size)
+        finally:
+            workspace.close()
+        if saved is not None:
+            return saved
+    return load_mask(args.mask, size)

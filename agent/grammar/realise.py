@@ -7,6 +7,7 @@ from agent.grammar.captions import Named, caption, source_name, target_name
 from agent.grammar.description import NO_SCENE, Scene
 from agent.grammar.drafts import Draft, VagueRequest
 from agent.grammar.looks import Look, look_of
+from agent.grammar.nouns import parse
 from agent.grammar.number import same_noun, singular
 from agent.grammar.phrases import NounPhrase
 from agent.plans import EditPlan
@@ -61,6 +62,9 @@ def plan_of(draft: Draft, context: Context) -> EditPlan:
         return _removal(source, context)
     if source.is_part and source.owner is not None and source.owner.named:
         return _part(draft, source, source.owner, context)
+    if source.head == "everything":  # "everything except the car" is what surrounds the car
+        around = plan_of(replace(draft, source=parse(("the", "background"))), replace(context, scene=NO_SCENE))
+        return around.model_copy(update={"segmentation_prompt": source.said, "change": "background"})
     before = source_name(source)
     if source.head in lexicon.BACKGROUND_ITSELF and context.scene.background and not source.adjectives:
         before = Named(tuple(context.scene.background.split()), bare=True)
@@ -134,7 +138,10 @@ def _target(things: tuple[NounPhrase, ...], context: Context) -> tuple[Named, ..
 
 
 def _part(draft: Draft, part: NounPhrase, owner: NounPhrase, context: Context) -> EditPlan:
-    """A part is captioned on its owner: "a house", "a house with a red roof"."""
+    """A part that only looks otherwise is captioned alone, as the crop around it shows it: "a roof", "a red roof".
+
+    One that becomes something else is captioned on its owner: "a house with a dome".
+    """
     whole = source_name(owner)
     now = source_name(replace(part, owner=None))
     if draft.was is not None:
@@ -142,6 +149,8 @@ def _part(draft: Draft, part: NounPhrase, owner: NounPhrase, context: Context) -
     state = _State(now, part.head)
     for step in (draft, *draft.then):
         state = _step(state, step, context)
+    if state.change == "appearance" and all(step.action == "look" for step in (draft, *draft.then)):
+        return _plan(part, now.text, state.name.text, state.change, context)
     shown = bool(look_of(part).adjectives) or draft.was is not None or draft.action != "look"
     before = whole.bearing("with", (now,)) if shown else whole
     after = whole.bearing("with", (state.name,))

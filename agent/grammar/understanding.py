@@ -20,7 +20,9 @@ from agent.grammar.verbs import UNSUPPORTED, WEAK, verb_at
 from agent.grammar.wordclasses import is_look
 from agent.plans import EditPlan, Plan, check_instruction
 
-Kind = Literal["edit", "question", "feedback", "undo", "cannot_parse"]
+Kind = Literal[
+    "edit", "question", "feedback", "undo", "cannot_parse", "redo", "go_back", "versions", "variations", "cancelled"
+]
 
 CAN_DO = (
     'I can change what is in the picture, for example "turn the dog into a cat", "make the car on the left blue" '
@@ -41,7 +43,14 @@ class Understanding:
         message: for `cannot_parse`, one sentence for the person; for an edit, what of the instruction was left out.
         ambiguous: other things of the description that "it" might mean.
         feedback: for feedback, in which direction.
-        steps: for undo, how many edits to go back; 0 for all.
+        steps: for undo and redo, how many instructions to go back or forward, 0 for all; for variations, how many.
+        amount: for feedback, by how much the encoding ratio changes.
+        grow: for feedback, pixels to grow the mask by; None leaves it.
+        version: for go_back, the words for the version.
+        then: for a move, what is asked for after it.
+        replaces: whether the edit is done in place of the last one.
+        same_place: whether the edit is made just where the last one was.
+        choice: places, from 0 on, of the numbered candidates that the person chose.
     """
 
     kind: Kind
@@ -53,6 +62,13 @@ class Understanding:
     ambiguous: tuple[str, ...] = ()
     feedback: Feedback | None = None
     steps: int = 1
+    amount: float = 0.15
+    grow: int | None = None
+    version: str | None = None
+    then: str | None = None
+    replaces: bool = False
+    same_place: bool = False
+    choice: tuple[int, ...] = ()
 
     @property
     def plan(self) -> Plan:

@@ -34,7 +34,7 @@ def test_openai_takes_its_settings():
     assert (model.model_name, model.request_timeout, model.max_retries, model.temperature) == ("gpt-x", 9, 3, 0)
 
 
-@pytest.mark.parametrize("spec", ["", "gpt-4o", "openai:", "openai", "offline:x", "claude:opus"])
+@pytest.mark.parametrize("spec", ["", "gpt-4o", "openai:", "openai", "offline:x", "smollm2:x", "claude:opus"])
 def test_unknown_specs_are_refused(spec: str):
     with pytest.raises(BadParameterError, match="openai:MODEL"):
         build_chat_model(spec, settings(openai_api_key="k"))

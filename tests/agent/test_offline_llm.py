@@ -140,9 +140,8 @@ def test_questions_are_asked_of_the_picture():
 
 def test_undo_and_start_over():
     assert calls(play([asked("undo the last two")], "image_1 is current again.")) == [("undo", {"steps": 2})]
-    versions = "image_1: original\nimage_2: from image_1, 'a'\nimage_3 (current): from image_2, 'b'"
-    said = play([asked("start over", "image_3")], versions, "image_1 is current again.")
-    assert calls(said) == [("list_versions", {}), ("undo", {"steps": 2})]
+    said = play([asked("start over", "image_3")], "image_1 is current again.")
+    assert calls(said) == [("go_back", {"version": "original"})]
 
 
 def history() -> list[BaseMessage]:
@@ -159,7 +158,7 @@ def test_feedback_adjusts_the_last_edit():
     stronger = play([*history(), asked("stronger", "image_2")], "image_3 made from image_1. Verified: fine.")
     assert calls(stronger) == [("adjust_edit", {"image_id": "image_2", "encoding_ratio": 0.75})]
     weaker = play([*history(), asked("a bit less", "image_2")], "image_3 made from image_1.")
-    assert calls(weaker) == [("adjust_edit", {"image_id": "image_2", "encoding_ratio": 0.45})]
+    assert calls(weaker) == [("adjust_edit", {"image_id": "image_2", "encoding_ratio": 0.5})]
     again = play([*history(), asked("try again", "image_2")], "image_3 made from image_1.")
     assert calls(again) == [("adjust_edit", {"image_id": "image_2", "seed": 2})]
     listed = "image_1: original\nimage_7 (current): from image_1, 'cat', encoding ratio 0.9, verified"
@@ -168,8 +167,12 @@ def test_feedback_adjusts_the_last_edit():
 
 
 def test_it_is_what_the_last_turn_made():
-    said = play([*history(), asked("now make it white", "image_2")], FOUND, EDITED.replace("image_2", "image_3"))
-    assert calls(said)[0] == ("segment", {"image_id": "image_2", "segmentation_prompt": "tiger on the right"})
+    said = play([*history(), asked("now make it white", "image_2")], EDITED.replace("image_2", "image_3"))
+    (name, arguments), *others = calls(said)
+    assert (name, others) == ("edit_image", [])
+    assert (arguments["image_id"], arguments["mask_id"]) == ("image_2", "mask_2")
+    assert arguments["segmentation_prompt"] == "tiger on the right"
+    assert arguments["edited_caption"] == "Photo of a white tiger"
 
 
 @pytest.mark.parametrize("instruction", ["hello", "Mach das Auto blau", "???", "paint the house"])
@@ -228,7 +231,8 @@ def test_a_whole_conversation_with_real_tools():
         assert (first.kind, first.described, first.error) == ("edit", False, None)
         assert [part.edited_caption for part in first.edits] == ["Photo of a green box"]
         again = it.turn("now make it yellow")
-        assert again.edits[0].segmentation_prompt == "green box"
+        assert again.edits[0].segmentation_prompt == "blue box"  # another colour for the same place: in its place
+        assert again.edits[0].parent_id == "image_1"
         assert again.edits[0].edited_caption == "Photo of a yellow box"
         assert it.turn("undo").kind == "undo"
         assert it.conversation.current_id == first.image_id
@@ -240,3 +244,107 @@ def test_a_whole_conversation_with_real_tools():
         assert it.turn("hello").kind == "error"
         assert it.turn("what is this?").kind == "answer"
     assert {event.kind for event in events} >= {"called", "segmented", "edited", "moved", "reply", "question", "error"}
+
+
+TIED = (
+    "ambiguous: 'cat' fits 2 things equally well: r1 (cat, left), r2 (cat, right). Candidates: "
+    "r1 = mask_1 cat 0.81 box (1, 2, 3, 4) area 12% left; r2 = mask_2 cat 0.80 box (5, 2, 7, 4) area 12% right."
+)
+
+
+def turn_of(messages: list[BaseMessage], *results: str) -> list[BaseMessage]:
+    """The messages, and those that the model and the tools add to them."""
+    said = play(messages, *results)
+    added: list[BaseMessage] = []
+    for message, result in itertools.zip_longest(said, results):
+        added.append(message)
+        if result is not None:
+            status = "error" if result.startswith("error:") else "success"
+            text = result.removeprefix("error:")
+            added.append(ToolMessage(text, tool_call_id=message.tool_calls[0]["id"], status=status))
+    return [*messages, *added]
+
+
+def test_a_question_numbers_the_candidates_and_takes_a_number_for_an_answer():
+    question = turn_of([asked("make the cat blue")], TIED)
+    assert question[-1].text == "Which cat do you mean? 1: cat, left (r1); 2: cat, right (r2)."
+    said = play([*question, asked("2")], EDITED)
+    (name, arguments), *others = calls(said)
+    assert (name, others, arguments["mask_id"]) == ("edit_image", [], "mask_2")
+    assert arguments["segmentation_prompt"] == "second cat from the left"
+    assert arguments["edited_caption"] == "Photo of a blue cat"
+
+
+def test_several_candidates_are_joined():
+    question = turn_of([asked("make the cat blue")], TIED)
+    said = play([*question, asked("both")], "mask_3 = mask_1|mask_2", EDITED.replace("mask_2", "mask_3"))
+    assert [name for name, _ in calls(said)] == ["combine_masks", "edit_image"]
+    assert calls(said)[0][1]["expression"] == "mask_1|mask_2" and calls(said)[1][1]["mask_id"] == "mask_3"
+
+
+def test_a_question_stays_open_while_the_person_asks_back():
+    question = turn_of([asked("make the cat blue")], TIED)
+    aside = turn_of([*question, asked("which one is bigger?")], "the left one")
+    beyond = turn_of([*aside, asked("5")])
+    assert "1 to 2" in beyond[-1].text
+    assert calls(play([*beyond, asked("1")], EDITED))[0][1]["mask_id"] == "mask_1"
+    gone = turn_of([*question, asked("never mind")])
+    assert play([*gone, asked("1")])[0].response_metadata["kind"] == "cannot_parse"
+
+
+def test_what_is_clear_is_done_before_the_question():
+    said = play([asked("make the cat blue and the dog red")], TIED, FOUND, EDITED)
+    assert [name for name, _ in calls(said)] == ["segment", "segment", "edit_image"]
+    assert said[-1].text.endswith("Which cat do you mean? 1: cat, left (r1); 2: cat, right (r2).")
+    assert said[-1].response_metadata["kind"] == "edit"
+
+
+def test_nothing_named_and_several_things_there_is_a_question():
+    things = (
+        TIED.replace("'cat'", "'object'").replace("r2 = mask_2 cat", "r2 = mask_2 dog").replace("r2 (cat", "r2 (dog")
+    )
+    question = turn_of([asked("make it blue")], "photo of a white cat and a red dog on grass", things)
+    assert question[-1].text.startswith("What do you mean? 1: cat, left (r1); 2: dog, right")
+    arguments = calls(play([*question, asked("the second")], EDITED))[0][1]
+    assert (arguments["mask_id"], arguments["edited_caption"]) == ("mask_2", "Photo of a blue dog")
+
+
+def test_undo_takes_a_whole_instruction_back():
+    second = EDITED.replace("image_2 made from image_1", "image_3 made from image_2")
+    both = turn_of([asked("make the cat blue and the dog red")], FOUND, EDITED, FOUND, second)
+    assert calls(play([*both, asked("undo", "image_3")], "image_1 is current again.")) == [("undo", {"steps": 2})]
+
+
+def test_a_correction_is_made_on_what_the_wrong_edit_was_made_from():
+    said = play([*history(), asked("no, the left one", "image_2")], FOUND, EDITED.replace("image_2", "image_3"))
+    assert calls(said)[0] == ("segment", {"image_id": "image_1", "segmentation_prompt": "left cat"})
+    assert calls(said)[1][1]["image_id"] == "image_1"
+    assert calls(said)[1][1]["edited_caption"] == "Photo of a tiger"
+
+
+def test_going_back_and_on_in_one_breath():
+    move = "image_2 is current again ('cat on the right' to 'Photo of a tiger')."
+    said = play([*history(), asked("go back to the tiger and make it white", "image_5")], move, EDITED)
+    assert calls(said)[0] == ("go_back", {"version": "the tiger"})
+    assert (calls(said)[1][0], calls(said)[1][1]["mask_id"]) == ("edit_image", "mask_2")
+
+
+def test_what_was_changed_is_told_without_an_edit():
+    listed = (
+        "image_1: original, 96 x 64 pixels\n"
+        "image_2: from image_1, 'cat' (mask_2): 'Photo of a cat' -> 'Photo of a tiger', encoding ratio 0.6, verified\n"
+        "image_3 (current): from image_2, made again from image_1, 'cat' (mask_2): 'Photo of a cat' -> "
+        "'Photo of a lion', encoding ratio 0.7, verified"
+    )
+    said = play([*history(), asked("what did we change?", "image_3")], listed)
+    assert calls(said) == [("list_versions", {})]
+    assert said[-1].text == "So far: image_3: cat, a cat to a lion."
+
+
+def test_what_was_not_found_may_be_named_anew():
+    nothing = "error:No 'dog' was found in the picture; what was found instead: cat (0.80)."
+    missed = turn_of([asked("turn the dog into a horse")], nothing)
+    assert "what was found instead: cat" in missed[-1].text
+    said = play([*missed, asked("sorry, I meant the cat")], FOUND, EDITED)
+    assert calls(said)[0] == ("segment", {"image_id": "image_1", "segmentation_prompt": "cat"})
+    assert calls(said)[1][1]["edited_caption"] == "Photo of a horse"

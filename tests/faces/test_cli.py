@@ -14,11 +14,13 @@ from agent.faces import cli
 from agent.faces.cli import build_parser, main
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("edit", "segment", "describe", "plan", "world", "models", "doctor")
+COMMANDS = (
+    "edit", "chat", "segment", "describe", "plan", "inspect", "run", "replay", "diff", "world", "workspace", "models",
+    "doctor",
+)  # fmt: skip
 USAGE_ERRORS = [
     ["edti", "a.png", "make it red", "-o", "b.png"],
     ["edit"],
-    ["edit", "a.png", "make it red"],
     ["edit", "a.png", "make it red", "-o"],
     ["edit", "a.png", "make it red", "-o", "b.png", "surplus"],
     ["edit", "a.png", "make it red", "-o", "b.png", "--unknown"],

@@ -1,6 +1,8 @@
 """What the commands that need no trained models print and write."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,14 @@ def test_plan(instruction: str, fields: tuple[str, ...], capsys: pytest.CaptureF
     assert answer["needs_description"] is False and answer["llm"] == "offline" and "edits" not in answer
     assert main(["plan", instruction, "--llm", "offline"]) == 0
     assert fields[0] in capsys.readouterr().out
+
+
+def test_plan_offline_needs_no_langchain() -> None:
+    script = "import sys; from agent.faces.cli import main; main(['plan', 'make the cat red', '--llm', 'offline']); "
+    script += (
+        "sys.exit(any(name.split('.')[0] in ('langchain', 'langchain_core', 'langgraph') for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
 def test_plan_of_two_edits(capsys: pytest.CaptureFixture[str]) -> None:

@@ -162,8 +162,9 @@ def test_alpha_is_carried_through_untouched(tmp_path: Path) -> None:
         np.testing.assert_array_equal(written[..., 3], alpha)
         np.testing.assert_array_equal(written[_outside(written.shape)][:, :3], PIXELS[_outside(PIXELS.shape)])
         assert (written[4:9, 5:12, :3] == (250, 20, 10)).all()
-    (note,) = save_image(loaded.image, tmp_path / "out.jpg", loaded)
-    assert "transparency" in note and _opened(tmp_path / "out.jpg").mode == "RGB"
+    notes = save_image(loaded.image, tmp_path / "out.jpg", loaded)
+    assert "compresses anew" in notes[0] and "transparency" in notes[1] and len(notes) == 2
+    assert _opened(tmp_path / "out.jpg").mode == "RGB"
 
 
 def test_grey_with_alpha_and_transparent_colours(tmp_path: Path) -> None:

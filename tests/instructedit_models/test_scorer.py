@@ -121,7 +121,8 @@ def test_an_edit_that_did_nothing_fails():
 def test_an_edit_that_went_half_way_fails():
     found = verify(painted("red"), painted("purple"), MASK, "a red ball", "a blue ball", MeanColour())
     assert found.score_after > found.score_before
-    assert found.passed == (found.score_after > 0)
+    assert not found.passed and found.checks["caption"] and found.checks["colour"] is False
+    assert found.note == "The result looks purple, not blue."
 
 
 def test_captions_that_cannot_be_compared_do_not_pass():

@@ -26,10 +26,16 @@ def test_every_tool_has_a_prompt_and_described_arguments():
         "ask_image",
         "segment",
         "combine_masks",
+        "name_mask",
         "edit_image",
         "adjust_edit",
+        "variations",
+        "reapply_edit",
+        "remove_edit",
         "list_versions",
         "undo",
+        "redo",
+        "go_back",
     ]
     for name, tool in TOOLS.items():
         assert prompts.tool_description(name)

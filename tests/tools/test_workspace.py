@@ -176,7 +176,7 @@ def test_a_damaged_file_is_named(workspace: Workspace):
     with Workspace(workspace.directory) as again, pytest.raises(WorkspaceError, match=f"{path.name} is damaged"):
         again.conversation(conversation.id).image("image_1")
     path.unlink()
-    with Workspace(workspace.directory) as again, pytest.raises(WorkspaceError, match="cannot be read"):
+    with Workspace(workspace.directory) as again, pytest.raises(WorkspaceError, match="is missing"):
         again.conversation(conversation.id).image("image_1")
 
 

@@ -5,6 +5,7 @@ the product's own. Pictures come from `boxes`.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -125,6 +126,21 @@ class Painter:
         self._inverted.add(key)
         spent = (0 if cached else steps) + 2 * steps
         return EditResult(Image.fromarray(after), grown, region, spent, cached, {"denoise": 0.001, "total": 0.001})
+
+
+    def sweep(
+        self,
+        image: Image.Image,
+        mask: np.ndarray,
+        input_caption: str,
+        edited_caption: str,
+        options: Sequence[EditOptions],
+        progress: ProgressCallback | None = None,
+    ) -> list[EditResult]:
+        return [self.edit(image, mask, input_caption, edited_caption, each, progress) for each in options]
+
+    def forget(self) -> None:
+        self._inverted.clear()
 
 
 class ColourScorer:

@@ -70,7 +70,7 @@ def _model_sets(settings: "Settings") -> list[Check]:
     from instructedit_models.model_sets import load_model_set, model_set_names
 
     def missing(name: str) -> list[str]:
-        models = load_model_set(name, device=settings.device, dtype=settings.dtype)
+        models = load_model_set(name, device=settings.device, dtype=settings.dtype, offload=settings.offload)
         return [component.role for component in models.status() if not component.present]
 
     return check_model_sets(dict.fromkeys([*model_set_names(), settings.models]), missing, settings.models)
@@ -85,7 +85,9 @@ def _llm(settings: "Settings") -> Check:
         build_chat_model(spec, settings)
     except InstructEditError as error:
         return Check("language model", False, f"{spec}: {error}", "Set the key, or use --llm offline.")
-    server = "" if spec == "offline" else f" at {settings.openai_base_url or 'api.openai.com'}, not contacted"
+    server = (
+        "" if not spec.startswith("openai:") else f" at {settings.openai_base_url or 'api.openai.com'}, not contacted"
+    )
     return Check("language model", True, f"{spec}{server}")
 
 

@@ -8,10 +8,12 @@ from agent.faces import parser as options
 from agent.faces.output import Output
 from agent.faces.parser import Commands
 from agent.faces.work import Work, working
+from instructedit_models.errors import BadParameterError
 
 if TYPE_CHECKING:
     from agent.api import EditOutcome
     from agent.events import Event
+    from instructedit_models.imaging import Signer
 
 _OUTPUT, _MASK, _REGION, _COMPARISON = "--output", "--save-mask", "--save-region", "--comparison"
 _STAGES = {
@@ -26,6 +28,7 @@ examples:
   instructedit edit photo.jpg "Change the cat on the right to a tiger" -o out.png
   instructedit edit photo.jpg "Make the roof blue" -o out.png --comparison side_by_side.png --seed 3
   instructedit edit photo.jpg "Turn it into a vase" -o out.png --json --save-mask mask.png
+  instructedit edit photo.jpg "Make the roof red" -o out.png --mask painted.png --mask-mode intersect --mask-feather 6
 """
 
 
@@ -37,9 +40,15 @@ def configure(commands: Commands) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("image", metavar="IMAGE", help="the picture: PNG, JPEG, WebP, TIFF, GIF, BMP")
+    parser.add_argument("image", metavar="IMAGE", help="the picture: PNG, JPEG, WebP, TIFF, GIF, BMP, AVIF, HEIC")
     parser.add_argument("instruction", metavar="INSTRUCTION", help="what to change, in your own words")
-    parser.add_argument("-o", _OUTPUT, required=True, metavar="OUT", help="where to write the edited picture")
+    parser.add_argument(
+        "-o",
+        _OUTPUT,
+        metavar="OUT",
+        help="where to write the edited picture (default: beside the input as NAME_edited, in its format where that "
+        "keeps every pixel outside the edit, else PNG)",
+    )
     parser.add_argument("-y", "--yes", action="store_true", help="take the best candidate where several tie")
     parser.add_argument("--force", action="store_true", help="allow OUT to be the input picture")
 
@@ -48,10 +57,13 @@ def configure(commands: Commands) -> None:
     strength.add_argument("--encoding-ratio", type=options.encoding_ratio, metavar="R", help="strength, up to 1")
     strength.add_argument("--steps", type=options.steps, metavar="N", help="DDIM steps of the full schedule")
     strength.add_argument("--guidance-scale", type=options.guidance_scale, metavar="W", help="1 turns guidance off")
+    options.add_retries(strength)
 
+    options.add_masking(parser)
     files = parser.add_argument_group("more files")
     files.add_argument(_MASK, metavar="FILE", help="the mask, a 1-bit PNG")
     files.add_argument(_REGION, metavar="FILE", help="every pixel that may differ (mask and ring), a 1-bit PNG")
+    files.add_argument("--bundle", metavar="DIR", help="what `instructedit replay` makes the same bytes from again")
     files.add_argument(_COMPARISON, metavar="FILE", help="input, mask and output side by side")
 
     options.add_models(parser)
@@ -64,10 +76,17 @@ def run(args: argparse.Namespace, output: Output) -> None:
     """Edits, writes what was asked for, and says what was done."""
     with working(output) as work:
         from agent.api import EditOverrides, edit_image
-        from agent.faces.request import model_set_of
+        from agent.faces.request import masking_of, model_set_of
         from agent.faces.targets import Target, checked_targets
-        from instructedit_models.imaging import load_image
+        from agent.provenance import signer_of
+        from instructedit_models.imaging import default_output, load_image
 
+        loaded, notes = None, []
+        if args.output is None:
+            loaded = load_image(args.image)
+            path, note = default_output(args.image, loaded)
+            args.output = str(path)
+            notes += [note] if note else []
         targets = checked_targets(
             [
                 Target(_OUTPUT, args.output),
@@ -78,8 +97,12 @@ def run(args: argparse.Namespace, output: Output) -> None:
             source=Path(args.image),
             force=args.force,
         )
+        if args.bundle is not None and targets[_OUTPUT].resolve() == Path(args.image).resolve():
+            raise BadParameterError("--bundle keeps the input picture, so OUT must be another file.")
+        signer = signer_of()
+        loaded = loaded or load_image(args.image)
         outcome = edit_image(
-            load_image(args.image),
+            loaded,
             args.instruction,
             models=model_set_of(args),
             llm=args.llm,
@@ -88,18 +111,32 @@ def run(args: argparse.Namespace, output: Output) -> None:
                 steps=args.steps,
                 guidance_scale=args.guidance_scale,
                 seed=args.seed,
+                retries=args.retries,
+                feather=args.mask_feather,
+                masking=masking_of(args, loaded.image.size),
             ),
             yes=args.yes,
             progress=work.step,
             on_event=lambda event: _announce(event, work),
         )
-        notes = _write(outcome, targets, work)
+        notes += _write(outcome, targets, work, signer)
+        if args.bundle is not None:
+            from agent.bundle import with_input, write_bundle
+
+            bundle, given = with_input(outcome.bundle, Path(args.image), targets[_OUTPUT])
+            if signer is not None:  # a signature is made anew each time, so the file's bytes say nothing
+                turn = bundle.turns[-1].model_copy(update={"output_sha256": None})
+                bundle = bundle.model_copy(update={"turns": (*bundle.turns[:-1], turn)})
+            with work.writing():
+                write_bundle(Path(args.bundle), bundle, given)
     record = outcome.record | {"output": args.output, "mask": args.save_mask}
     record["warnings"] = [*record["warnings"], *notes]
     if args.save_region is not None:
         record["region"] = args.save_region
     if args.comparison is not None:
         record["comparison"] = args.comparison
+    if args.bundle is not None:
+        record["bundle"] = args.bundle
     output.result(record, _text(record))
     for warning in record["warnings"]:
         output.note(f"Note: {warning}")
@@ -114,7 +151,9 @@ def _announce(event: "Event", work: Work) -> None:
         work.step(Progress(_STAGES[event.tool], 0, 0))
 
 
-def _write(outcome: "EditOutcome", targets: dict[str, Path], work: Work) -> tuple[str, ...]:
+def _write(
+    outcome: "EditOutcome", targets: dict[str, Path], work: Work, signer: "Signer | None" = None
+) -> tuple[str, ...]:
     """Writes each file whole; returns what the output's format could not hold."""
     from agent.faces.comparison import Captions, comparison
     from instructedit_models.imaging import save_image, save_mask
@@ -131,7 +170,7 @@ def _write(outcome: "EditOutcome", targets: dict[str, Path], work: Work) -> tupl
         if _COMPARISON in targets:
             picture = comparison(outcome.loaded.image, outcome.mask, outcome.image, captions)
             save_image(picture, targets[_COMPARISON], None)
-        return tuple(save_image(outcome.image, targets[_OUTPUT], outcome.loaded))
+        return save_image(outcome.image, targets[_OUTPUT], outcome.loaded, outcome.provenance, signer)
 
 
 def _text(record: dict[str, Any]) -> str:
@@ -146,6 +185,8 @@ def _text(record: dict[str, Any]) -> str:
         chosen = ", ".join(region["id"] for region in regions if region["chosen"]) or "all of it"
         lines.append(f"Selected: {edit['segmentation_prompt']} ({chosen} of {len(regions)} found)")
         lines.append(f"Edited:   {edit['input_caption']} -> {edit['edited_caption']} (r = {edit['encoding_ratio']:g})")
+        if edit["attempts"]:
+            lines.append(f"Tried:    {len(edit['attempts'])} ways, since the first failed its check; the best was kept")
     check = "verified" if record["verified"] else "not verified"
     lines.append(
         f"Wrote {record['output']} ({check}; {record['unet_evaluations']} UNet evaluations, "

@@ -9,6 +9,7 @@ from agent.faces.parser import Commands
 from agent.faces.work import working
 
 if TYPE_CHECKING:
+    from agent.config import Settings
     from agent.plans import Plan
 
 _FIELDS = ("segmentation_prompt", "input_caption", "edited_caption", "change")
@@ -32,15 +33,14 @@ def configure(commands: Commands) -> None:
 def run(args: argparse.Namespace, output: Output) -> None:
     """Plans, and prints the plan."""
     with working(output) as work:
+        from agent.config import default_llm_spec
         from agent.faces.request import settings_of
-        from agent.language_processor import plan
-        from agent.llm import build_chat_model, default_llm_spec
         from agent.plans import check_instruction
 
         instruction = check_instruction(args.instruction)
         settings = settings_of(args)
         spec = default_llm_spec(settings)
-        made = plan(instruction, args.description, build_chat_model(spec, settings))
+        made = _planned(instruction, args.description, spec, settings)
         work.check()
     payload: dict[str, Any] = {
         "instruction": instruction,
@@ -52,6 +52,18 @@ def run(args: argparse.Namespace, output: Output) -> None:
     if len(made.edits) > 1:
         payload["edits"] = [edit.model_dump(mode="json") for edit in made.edits]
     output.result(payload, _text(made))
+
+
+def _planned(instruction: str, description: str | None, spec: str, settings: "Settings") -> "Plan":
+    """The plan; LangChain is imported only where a language model is asked."""
+    if spec == "offline":
+        from agent.grammar.planning import plan as plan_offline
+
+        return plan_offline(instruction, description)
+    from agent.language_processor import plan
+    from agent.llm import build_chat_model
+
+    return plan(instruction, description, build_chat_model(spec, settings))
 
 
 def _first(plan: "Plan") -> dict[str, Any]:

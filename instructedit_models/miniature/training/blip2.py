@@ -5,6 +5,7 @@ tower cannot be taken over bit by bit: it is trained along, helped by dense labe
 helped likewise: each of its queries watches one cell of a grid over the picture and learns what stands in it.
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from instructedit_models.miniature.training.common import (
     write_card,
 )
 from instructedit_models.miniature.training.data import WHOLE, Sample, cut, training_pool, validation_samples
-from instructedit_models.miniature.training.dense_labels import HEADS, labels, stacked
+from instructedit_models.miniature.training.dense_labels import HEADS, labels, stacked, surprise
 from instructedit_models.miniature.training.vae import to_tensor
 from instructedit_models.miniature.words import (
     ALL_PARTS,
@@ -174,8 +175,8 @@ def cell_labels(scene: Scene) -> dict[str, np.ndarray]:
     return found
 
 
-def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
-    """Endless (images, questions, answers, labels of patches, labels of cells), three questions an image."""
+def batches(work: Path, batch: int, seed: int, each: int) -> Iterator[Batch]:
+    """Endless (images, questions, answers, labels of patches, labels of cells), `each` questions an image."""
     rng, pool = np.random.default_rng([seed, 6]), training_pool(work)
     while True:
         images, questions, answers, dense, cells = [], [], [], [], []
@@ -184,7 +185,7 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
             images.append(cut(sample.image, WHOLE, SIZE))
             dense.append(labels(sample, WHOLE, SIZE // PATCH))
             cells.append(cell_labels(sample.scene))
-            for question, answer in asked(sample, rng, 3):
+            for question, answer in asked(sample, rng, each) if each else ():
                 questions.append(question.lower())
                 answers.append(answer)
         yield to_tensor(np.stack(images)), questions, answers, stacked(dense), stacked(cells)
@@ -203,7 +204,10 @@ class WithHelpers(nn.Module):
 
     def dense_loss(self, patches: torch.Tensor, targets: Targets) -> torch.Tensor:
         """Cross-entropy of what each patch shows, (B, patches, width) against (B, side, side) by head."""
-        return torch.stack([_surprise(head(patches), targets[name]) for name, head in self.heads.items()]).sum()
+        losses = [
+            surprise(name, head(patches).transpose(1, 2), targets[name].flatten(1)) for name, head in self.heads.items()
+        ]
+        return torch.stack(losses).sum()
 
     def cells_loss(self, found: torch.Tensor, targets: Targets) -> torch.Tensor:
         """Cross-entropy of what each query's cell holds, (B, cells, width), and of the whole scene, by their mean."""
@@ -212,38 +216,37 @@ class WithHelpers(nn.Module):
             logits = head(found)
             if name == "parts":
                 logits = logits.unflatten(-1, (len(ALL_PARTS), len(COLOURS)))
-            losses.append(_surprise(logits, targets[name]))
+            losses.append(surprise(name, logits.movedim(-1, 1), targets[name]))
         mean = found.mean(dim=1, keepdim=True)
-        losses += [_surprise(head(mean), targets[name]) for name, head in self.scene.items()]
+        losses += [surprise(name, head(mean).transpose(1, 2), targets[name]) for name, head in self.scene.items()]
         return torch.stack(losses).sum()
 
 
-def _surprise(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of (..., classes) against (...) int64, -100 left out."""
-    return F.cross_entropy(logits.float().flatten(0, -2), targets.flatten(), ignore_index=-100)
+def look(model: Blip2ForConditionalGeneration, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the vision tower makes of each patch, (B, patches, width), and the Q-Former of each query, (B, Q, width)."""
+    seen = model.vision_model(pixel_values=images).last_hidden_state
+    queries = model.query_tokens.expand(len(images), -1, -1)
+    found = model.qformer(query_embeds=queries, encoder_hidden_states=seen).last_hidden_state
+    return seen[:, 1:], found
 
 
-def forward(
-    model: Blip2ForConditionalGeneration, images: torch.Tensor, questions: list[str], answers: list[str]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The language loss of several questions an image, the patches and the queries; each image is looked at once.
+def language_loss(
+    model: Blip2ForConditionalGeneration, found: torch.Tensor, questions: list[str], answers: list[str]
+) -> torch.Tensor:
+    """The loss of several questions an image; each image was looked at once.
 
     What `Blip2ForConditionalGeneration.forward` does, but with the Q-Former's outputs repeated per question.
     """
     tokenizer = t5_tokenizer()
-    seen = model.vision_model(pixel_values=images).last_hidden_state
-    queries = model.query_tokens.expand(len(images), -1, -1)
-    found = model.qformer(query_embeds=queries, encoder_hidden_states=seen).last_hidden_state
-    visual = model.language_projection(found).repeat_interleave(len(questions) // len(images), dim=0)
+    visual = model.language_projection(found).repeat_interleave(len(questions) // len(found), dim=0)
     inputs = blip2_inputs(model, tokenizer, questions)
     embedded = model.get_input_embeddings()(inputs["input_ids"])
     embedded = torch.cat([visual.to(embedded.dtype), embedded[:, visual.shape[1] :]], dim=1)
-    loss = model.language_model(
+    return model.language_model(
         inputs_embeds=embedded,
         attention_mask=inputs["attention_mask"],
         labels=blip2_labels(model, tokenizer, answers),
     ).loss
-    return loss, seen[:, 1:], found
 
 
 @torch.no_grad()
@@ -302,7 +305,11 @@ def recall(text: str, objects: list[tuple[str, str]]) -> tuple[int, int]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Trains BLIP-2."""
+    """Trains BLIP-2, or with `--stage-one` its vision tower and Q-Former alone, as the original's first stage does."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    stage_one = "--stage-one" in argv
+    if stage_one:
+        argv.remove("--stage-one")
     run = parse_run("blip2", batch=32, learning_rate=8e-4, horizon=4_000, argv=argv)
     torch.manual_seed(0)
     model = build()
@@ -313,7 +320,8 @@ def main(argv: list[str] | None = None) -> None:
     def loss_of(batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         images, questions, answers, dense, cells = batch
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            language, patches, found = forward(model, images, questions, answers)
+            patches, found = look(model, images)
+            language = torch.zeros(()) if stage_one else language_loss(model, found, questions, answers)
         seen, known = trained.dense_loss(patches, dense), trained.cells_loss(found, cells)
         log = {"language": float(language.detach()), "dense": float(seen.detach()), "cells": float(known.detach())}
         return language + 0.3 * seen + 0.5 * known, log
@@ -321,7 +329,7 @@ def main(argv: list[str] | None = None) -> None:
     train(
         run,
         trained,
-        batches(run.work, run.batch, run.seed),
+        batches(run.work, run.batch, run.seed, 0 if stage_one else 3),
         loss_of,
         finish=lambda _, steps: finish(model, steps),
     )

@@ -56,9 +56,17 @@ class Run:
         return self.work / f"{self.name}.pt"
 
 
-def parse_run(name: str, *, batch: int, learning_rate: float, horizon: int, argv: list[str] | None = None) -> Run:
-    """Reads a recipe's command line."""
-    parser = argparse.ArgumentParser(prog=f"python -m instructedit_models.miniature.training.{name}")
+def parse_run(
+    name: str,
+    *,
+    batch: int,
+    learning_rate: float,
+    horizon: int,
+    argv: list[str] | None = None,
+    module: str | None = None,
+) -> Run:
+    """Reads a recipe's command line; `module` names a recipe that does not live beside this one."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module or f'instructedit_models.miniature.training.{name}'}")
     parser.add_argument("--minutes", type=float, default=10.0, help="wall time to train for")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--work", type=Path, default=Path("runs/training"), help="checkpoints and the picture cache")

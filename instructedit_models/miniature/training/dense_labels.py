@@ -21,6 +21,10 @@ HEADS = {"noun": len(NOUNS) + 1, "part": len(ALL_PARTS) + 1, "colour": len(COLOU
 """Classes by head; noun and part count "none" as 0."""
 
 
+NONE_WEIGHT = 0.2
+"""What a cell without an object counts beside one with: most cells have none, and tell nothing of nouns."""
+
+
 class DenseHeads(nn.Module):
     """1 x 1 heads on a ResNet's features, all at stride 8.
 
@@ -42,10 +46,18 @@ class DenseHeads(nn.Module):
 
 def dense_loss(out: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
     """Cross-entropies of the heads and smooth L1 of the sides, and the former one by one, of what `labels` gives."""
-    losses = {name: F.cross_entropy(out[name].float(), targets[name], ignore_index=-100) for name in HEADS}
+    losses = {name: surprise(name, out[name], targets[name]) for name in HEADS}
     known = ~targets["sides"].isnan()
     sides = F.smooth_l1_loss(out["sides"].float()[known], targets["sides"][known])
     return torch.stack(list(losses.values())).sum() + sides, {name: float(x.detach()) for name, x in losses.items()}
+
+
+def surprise(head: str, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of (B, classes, ...) logits against (B, ...) int64 labels, -100 left out."""
+    weight = torch.ones(logits.shape[1])
+    if head in ("noun", "part"):
+        weight[0] = NONE_WEIGHT
+    return F.cross_entropy(logits.float(), targets, weight, ignore_index=-100)
 
 
 def stacked(labels: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:

@@ -1,0 +1,105 @@
+"""Colour words and what they look like: is the edited thing the colour that was asked for?
+
+`verification` asks it beside CLIP, since a median over the mask is not swayed by what stands around it. The words and
+their values are common English ones (CSS and the survey names of xkcd, rounded), not any picture world's.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["COLOURS", "ColourMatch", "asked_colour", "colour_of", "match"]
+
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (215, 35, 35), "green": (45, 150, 60), "blue": (45, 90, 210), "yellow": (248, 215, 45),
+    "purple": (130, 50, 170), "orange": (245, 130, 30), "white": (245, 245, 245), "black": (25, 25, 28),
+    "pink": (250, 145, 185), "brown": (125, 75, 40), "grey": (128, 128, 128), "beige": (225, 205, 165),
+    "turquoise": (60, 200, 190), "cyan": (30, 205, 225), "magenta": (210, 40, 150), "navy": (20, 30, 100),
+    "maroon": (115, 15, 30), "violet": (145, 70, 200), "gold": (212, 170, 50), "silver": (190, 192, 195),
+    "crimson": (180, 20, 45), "scarlet": (230, 40, 25), "teal": (15, 125, 125), "cream": (250, 240, 205),
+    "tan": (205, 170, 125), "ivory": (250, 247, 230), "lime": (140, 220, 40), "olive": (115, 120, 35),
+    "lilac": (200, 160, 215), "indigo": (65, 20, 130),
+}  # fmt: skip
+"""sRGB, 0 to 255."""
+
+SAME = {"gray": "grey", "golden": "gold", "lavender": "lilac"}
+BASIC = ("red", "green", "blue", "yellow", "purple", "orange", "white", "black", "pink", "brown", "grey")
+"""The words that a colour is called by; the others are shades, compared with these and with themselves."""
+
+_LIGHTNESS = 0.5
+"""Weight of a difference in lightness: shading, light and the medium change it more than the hue."""
+_TOLERANCE = 1.1
+"""The asked colour may be this much farther than the nearest one: the borders of colour words are soft."""
+
+
+class ColourMatch:
+    """What a colour is, compared with the colour that was asked for.
+
+    Attributes:
+        asked: the word.
+        nearest: the basic word (or the asked one) that is nearest to what is seen.
+        passed: whether the asked colour is nearest, or nearly so.
+        distance: from what is seen to the asked colour; 20 is a clear difference, 100 another colour.
+    """
+
+    __slots__ = ("asked", "distance", "nearest", "passed")
+
+    def __init__(self, asked: str, nearest: str, passed: bool, distance: float) -> None:
+        self.asked, self.nearest, self.passed, self.distance = asked, nearest, passed, distance
+
+
+def asked_colour(input_caption: str, edited_caption: str) -> str | None:
+    """The colour word that an edit asks for where it changes nothing but a colour, else None.
+
+    "photo of a red car" -> "photo of a blue car" asks for "blue"; another noun, a pattern beside it or two colours ask
+    for more than a median can tell.
+    """
+    before, after = _words(input_caption), _words(edited_caption)
+    added = [word for word in after if word not in before]
+    removed = [word for word in before if word not in after]
+    colours = [word for word in added if word in COLOURS]
+    if len(colours) != 1 or any(word not in COLOURS and word not in _SHADES for word in (*added, *removed)):
+        return None
+    return None if set(after) & _PATTERNS else colours[0]
+
+
+def colour_of(image: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]:
+    """The median of each channel inside a mask.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) bool, not empty.
+    """
+    red, green, blue = np.median(image[mask], axis=0)
+    return float(red), float(green), float(blue)
+
+
+def match(rgb: Sequence[float], asked: str) -> ColourMatch:
+    """Whether a colour (R, G, B, 0 to 255) goes by a colour word of `COLOURS`."""
+    names = tuple(dict.fromkeys((*BASIC, asked)))
+    seen = _lab(np.asarray(rgb, dtype=np.float64))
+    distances = {name: _distance(seen, _lab(np.asarray(COLOURS[name], dtype=np.float64))) for name in names}
+    nearest = min(distances, key=distances.__getitem__)
+    return ColourMatch(asked, nearest, distances[asked] <= distances[nearest] * _TOLERANCE, distances[asked])
+
+
+_SHADES = frozenset("light dark bright pale deep vivid pastel a an the plain".split())
+_PATTERNS = frozenset("striped dotted spotted checkered stripes dots with and".split())
+
+
+def _words(caption: str) -> list[str]:
+    words = caption.lower().replace(",", " ").split()
+    return [SAME.get(word, word) for word in words]
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.sqrt((_LIGHTNESS * (a[0] - b[0])) ** 2 + ((a[1:] - b[1:]) ** 2).sum()))
+
+
+def _lab(rgb: np.ndarray) -> np.ndarray:
+    """From sRGB (3,), 0 to 255, to CIE L*a*b* under D65."""
+    linear = np.where(rgb / 255 <= 0.04045, rgb / 255 / 12.92, ((rgb / 255 + 0.055) / 1.055) ** 2.4)
+    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = matrix @ linear / np.array([0.95047, 1.0, 1.08883])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])

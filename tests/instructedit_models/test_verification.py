@@ -1,0 +1,84 @@
+"""What the checks say of an edit: colour by the pixels, nouns by the detector, and bytes outside the region."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from instructedit_models.errors import BadMaskError
+from instructedit_models.types import Detection
+from instructedit_models.verification import Verifier
+from tests.tools.tiny_models import BlobDetector, ColourScorer, boxes
+
+MASK = np.zeros((64, 96), bool)
+MASK[20:38, 40:58] = True
+BEFORE, AFTER = boxes("red", "blue", "red"), boxes("red", "green", "red")
+
+
+class Nouns:
+    """Finds what it is told to find, at the mask, in the picture before and after."""
+
+    def __init__(self, before: dict[str, float], after: dict[str, float]) -> None:
+        self.scores = {BEFORE.tobytes(): before, AFTER.tobytes(): after}
+        self.asked: list[str] = []
+
+    def detect(self, image: Image.Image, phrase: str) -> list[Detection]:
+        self.asked.append(phrase)
+        score = self.scores[image.tobytes()].get(phrase, 0.0)
+        return [Detection((40.0, 20.0, 58.0, 38.0), score, phrase), Detection((0.0, 0.0, 9.0, 9.0), 0.99, phrase)]
+
+
+def shape(before: dict[str, float], after: dict[str, float]):  # type: ignore[no-untyped-def]
+    detector = Nouns(before, after)
+    captions = ("Photo of a blue dog", "Photo of a green cat")
+    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "shape").check(AFTER)
+    return found, detector
+
+
+def test_the_detector_confirms_a_new_noun() -> None:
+    found, detector = shape({"blue dog": 0.8}, {"green cat": 0.7})
+    assert found.passed and found.checks["target"] and found.checks["source"]
+    assert detector.asked == ["blue dog", "green cat"] * 2
+
+
+def test_the_detector_refutes_what_clip_believes() -> None:
+    found, _ = shape({"blue dog": 0.8}, {"blue dog": 0.75, "green cat": 0.1})
+    assert found.checks["caption"] and found.checks["source"] is False and not found.passed
+    assert found.note == "The detector still finds 'blue dog' there."
+    found, _ = shape({"blue dog": 0.8}, {})
+    assert found.checks["target"] is False and not found.passed
+    assert found.note == "The detector does not find 'green cat' there."
+
+
+def test_a_detector_that_sees_neither_decides_nothing() -> None:
+    found, _ = shape({}, {})
+    assert (found.checks["target"], found.checks["source"], found.passed) == (None, None, True)
+
+
+def test_colours_are_not_asked_of_the_detector() -> None:
+    detector = Nouns({}, {})
+    captions = ("photo of a blue box", "photo of a green box")
+    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance").check(AFTER)
+    assert found.passed and found.checks["colour"] and detector.asked == []
+
+
+def test_a_change_outside_the_region_fails() -> None:
+    pixels = np.asarray(AFTER).copy()
+    pixels[0, 0] = 0
+    verifier = Verifier(BEFORE, MASK, "photo of a blue box", "photo of a green box", ColourScorer(), BlobDetector())
+    region = np.zeros_like(MASK)
+    region[15:45, 35:65] = True
+    passed, failed = verifier.check_all([AFTER, Image.fromarray(pixels)], [region, region])
+    assert passed.passed and passed.checks["outside"] is True
+    assert not failed.passed and failed.note == "Something changed outside the region that the edit may touch."
+
+
+def test_the_better_result_has_the_larger_score() -> None:
+    verifier = Verifier(BEFORE, MASK, "photo of a blue box", "photo of a green box", ColourScorer())
+    made, left = verifier.check_all([AFTER, BEFORE], [None, None])
+    assert made.score > left.score and not left.passed
+
+
+def test_pictures_of_another_size() -> None:
+    verifier = Verifier(BEFORE, MASK, "photo of a blue box", "photo of a green box", ColourScorer())
+    with pytest.raises(BadMaskError, match="96x64 and 60x60"):
+        verifier.check(boxes("red", size=(60, 60)))

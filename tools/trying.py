@@ -1,0 +1,223 @@
+"""Verify, then retry: an edit whose check fails is swept over other parameters, and the best result is kept.
+
+`tools.editing` calls it. Strength and guidance are swept in one batch over the inversion that the first try cached;
+growing the mask needs one more inversion, again for a whole batch.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from instructedit_models.errors import ModelUnavailableError
+from instructedit_models.separate import edit_separately, sweep_separately
+from instructedit_models.types import Change, EditOptions, EditResult, Progress
+from instructedit_models.verification import Verification, Verifier
+from tools.context import EditOverrides, ToolContext
+
+__all__ = ["Attempt", "Tried", "attempts_json", "check", "plain_verification", "sweeps", "try_edit", "verifier_for"]
+
+GUIDANCE = 1.4
+"""Factor of the stronger guidance that a sweep tries."""
+GROWTH = 6
+"""Pixels that the second sweep adds to the mask."""
+_MOST_GUIDANCE = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """One try at an edit.
+
+    Attributes:
+        options: its parameters.
+        result: what came.
+        verification: what the checks said of it; None where they could not be made.
+    """
+
+    options: EditOptions
+    result: EditResult
+    verification: Verification | None
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Larger is better."""
+        checked = self.verification
+        return (checked.passed, checked.score) if checked else (False, 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tried:
+    """All tries at an edit.
+
+    Attributes:
+        attempts: in the order made; the first has the parameters that were asked for.
+        kept: the one that passed, or else did best; the earlier of two that did as well.
+    """
+
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def kept(self) -> Attempt:
+        """The best."""
+        return max(self.attempts, key=lambda attempt: attempt.rank)
+
+    @property
+    def unet_evaluations(self) -> int:
+        """Of all tries together."""
+        return sum(attempt.result.unet_evaluations for attempt in self.attempts)
+
+    def verification_json(self) -> dict[str, Any] | None:
+        """The kept one's verification as data, with `attempts` where there were several."""
+        checked = self.kept.verification
+        if checked is None:
+            return None
+        data = plain_verification(checked)
+        if len(self.attempts) > 1:
+            data["attempts"] = attempts_json(self)
+            if not checked.passed:
+                data["note"] = f"None of {len(self.attempts)} tries passed the check; the best was kept: {data['note']}"
+        return data
+
+
+def try_edit(
+    context: ToolContext,
+    image: Image.Image,
+    mask: np.ndarray,
+    captions: tuple[str, str],
+    options: EditOptions,
+    change: Change,
+    retries: int,
+) -> Tried:
+    """Edits, checks, and sweeps other parameters while the check fails.
+
+    Args:
+        context: models, settings, progress.
+        image: PIL RGB.
+        mask: (H, W) bool.
+        captions: the input caption and the edited caption.
+        options: of the first try.
+        change: the kind of change.
+        retries: sweeps at most.
+
+    Raises:
+        What the editor raises.
+    """
+    editor, turn = context.models.editor, context.turn
+    with turn.timed("edit"):
+        result = edit_separately(editor, image, mask, captions, options, context.progress)
+    verifier = verifier_for(context, image, mask, captions, change)
+    attempts = _checked(context, verifier, [options], [result])
+    if attempts[0].verification is None:
+        return Tried(tuple(attempts))
+    for wanted in sweeps(options, change, context.settings.overrides, retries):
+        if any(attempt.rank[0] for attempt in attempts):
+            break
+        with turn.timed("retry"):
+            results = sweep_separately(editor, image, mask, captions, wanted, context.progress)
+        attempts += _checked(context, verifier, wanted, results)
+    return Tried(tuple(attempts))
+
+
+def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: int) -> Iterator[tuple[EditOptions, ...]]:
+    """What to try instead, sweep after sweep; a parameter that the person fixed stays.
+
+    The first sweep goes to the full encoding ratio, to more guidance, and to both; the second does so with a grown
+    mask; further ones draw other seeds.
+
+    Args:
+        options: what was tried.
+        change: the kind of change.
+        fixed: what the person fixed.
+        count: sweeps at most.
+    """
+    tried = {options}
+    stronger = [options.encoding_ratio, *_ratios(options.encoding_ratio, fixed)]
+    scales = [options.guidance_scale]
+    if fixed.guidance_scale is None and options.guidance_scale > 1:
+        scales.append(min(_MOST_GUIDANCE, round(options.guidance_scale * GUIDANCE, 2)))
+    for number in range(1, count + 1):
+        base = options
+        if number % 2 == 0 and fixed.grow is None and change != "background":
+            base = dataclasses.replace(base, grow=min(128, options.grow + GROWTH * (number // 2)))
+        seeds = [options.seed]
+        if fixed.seed is None:
+            seeds = [options.seed + number, options.seed] if number > 2 else [options.seed, options.seed + number]
+        wanted = [
+            dataclasses.replace(base, encoding_ratio=ratio, guidance_scale=scale, seed=seed)
+            for seed in seeds[:1]
+            for ratio in stronger
+            for scale in scales
+        ]
+        if len(seeds) > 1:
+            wanted.append(dataclasses.replace(base, encoding_ratio=max(stronger), seed=seeds[1]))
+        new = tuple(one for one in dict.fromkeys(wanted) if one not in tried)
+        tried.update(new)
+        if new:
+            yield new
+
+
+def verifier_for(
+    context: ToolContext, image: Image.Image, mask: np.ndarray, captions: tuple[str, str], change: Change
+) -> Verifier | None:
+    """What checks results of one edit; None, with a warning, where CLIP is missing."""
+    try:
+        scorer = context.models.scorer
+    except ModelUnavailableError as error:
+        context.warn(f"The edit was not checked: {error}")
+        return None
+    try:
+        detector = context.models.grounded.detector
+    except ModelUnavailableError:
+        detector = None
+    return Verifier(image, mask, *captions, scorer, detector, change)
+
+
+def check(context: ToolContext, verifier: Verifier | None, results: Sequence[EditResult]) -> list[Verification | None]:
+    """The checks of several results; None each, with a warning, where they could not be made."""
+    if verifier is None:
+        return [None] * len(results)
+    with context.turn.timed("verify"):
+        try:
+            made = verifier.check_all([one.image for one in results], [one.region for one in results])
+        except ModelUnavailableError as error:
+            context.warn(f"The edit was not checked: {error}")
+            return [None] * len(results)
+    context.progress(Progress("verify", 1, 1))
+    return list(made)
+
+
+def attempts_json(tried: Tried) -> list[dict[str, Any]]:
+    """The tries as data: parameters, whether each passed, and which was kept."""
+    return [
+        {
+            "encoding_ratio": attempt.options.encoding_ratio,
+            "guidance_scale": attempt.options.guidance_scale,
+            "grow": attempt.options.grow,
+            "seed": attempt.options.seed,
+            "passed": attempt.rank[0],
+            "score": round(attempt.rank[1], 5),
+            "kept": attempt is tried.kept,
+        }
+        for attempt in tried.attempts
+    ]
+
+
+def plain_verification(checked: Verification) -> dict[str, Any]:
+    """A verification as data."""
+    data = dataclasses.asdict(checked)
+    return {name: round(value, 5) if isinstance(value, float) else value for name, value in data.items()}
+
+
+def _checked(
+    context: ToolContext, verifier: Verifier | None, options: Sequence[EditOptions], results: Sequence[EditResult]
+) -> list[Attempt]:
+    made = check(context, verifier, results)
+    return [Attempt(*each) for each in zip(options, results, made, strict=True)]
+
+
+def _ratios(ratio: float, fixed: EditOverrides) -> list[float]:
+    if fixed.encoding_ratio is not None or ratio >= 1:
+        return []
+    return [1.0] if ratio >= 0.8 else [round((1 + ratio) / 2, 2), 1.0]
