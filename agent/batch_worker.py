@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.bundle import BUNDLE_FILE, bundle_of, turn_of
-from agent.record import SCHEMA
+from agent.record import SCHEMA, EditPart
 from agent.script import Job
 from instructedit_models.errors import BadImageError, CancelledError, InstructEditError, ModelUnavailableError
+from instructedit_models.provenance import Provenance
 from tools.context import Models
 
 __all__ = ["FINAL", "JobResult", "JobWorker", "Status", "Task", "failed"]
@@ -97,6 +98,7 @@ class JobWorker:
         from instructedit_models.imaging import load_image, save_image, save_mask
         from instructedit_models.revisions import revisions_of
         from instructedit_models.threads import use_threads
+        from tools.layers import live
         from tools.workspace import Workspace
 
         use_threads(task.threads)
@@ -121,22 +123,27 @@ class JobWorker:
                 limits=limits,
                 on_event=lambda event: check(),
             )
-            first, revisions, signer = session.conversation.current_id, revisions_of(models), signer_of()
-            revisions |= {"editor": models.editor.revision}
+            first, signer = session.conversation.current_id, signer_of()
+            revisions = revisions_of(models) | {"editor": models.editor.revision}
+            origins: dict[str, Provenance | None] = {first: None}
+            asked: dict[str, str] = {}
             for number, said in enumerate(job.said, start=1):
                 record = session.turn(said)
                 if isinstance(record.error, CancelledError | ModelUnavailableError):
                     raise record.error
                 stem = f"turn_{number:0{max(2, len(str(len(job.said))))}}"
                 output, mask = folder / f"{stem}.png", folder / f"{stem}_mask.png"
-                origin = None
                 found, _ = session.masks(record)
-                if record.image_id != first:
+                asked |= {part.image_id: said for part in record.edits}
+                if record.image_id not in origins:
                     # A later turn builds on earlier ones: the file's record is of all that differs from the input.
+                    edits = live(session.conversation.path(record.image_id))
+                    parts = [EditPart.of(one, session.conversation.mask_entry(one.mask_id)) for one in edits]
+                    made = record.to_json() | {"edits": [part.to_json(ids=False) for part in parts]}
+                    words = "; ".join(dict.fromkeys(asked[one.image_id] for one in edits if one.image_id in asked))
                     differs = _differing(session.conversation, first, record.image_id)
-                    said_so_far = "; ".join(job.said[:number])
-                    made = record.to_json() | {"edits": _showing(session.conversation, record.image_id)}
-                    origin = provenance_of(made, loaded.image, differs, revisions, said_so_far)
+                    origins[record.image_id] = provenance_of(made, loaded.image, differs, revisions, words)
+                origin = origins[record.image_id]
                 notes = save_image(session.conversation.image(record.image_id), output, loaded, origin, signer)
                 if record.edits:
                     save_mask(found, mask)
@@ -183,15 +190,6 @@ def failed(task: Task, error: InstructEditError, seconds: float) -> JobResult:
         }
     )
     return JobResult(task.job.name, status, files, summary, again)
-
-
-def _showing(conversation: Any, image_id: str) -> list[dict[str, Any]]:
-    """The edits that show in a version, as data."""
-    from agent.record import EditPart
-    from tools.layers import live
-
-    edits = live(conversation.path(image_id))
-    return [EditPart.of(edit, conversation.mask_entry(edit.mask_id)).to_json(ids=False) for edit in edits]
 
 
 def _differing(conversation: Any, first: str, last: str) -> Any:

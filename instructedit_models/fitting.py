@@ -3,7 +3,7 @@
 Computed from the published counts of weights, or from the files where a set says none; nothing is loaded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from instructedit_models.hardware import gib
@@ -105,20 +105,22 @@ def fit(recipe: Recipe, plan: Plan, memory: tuple[int, int]) -> Fit:
     """
     free, total = memory
     roles = role_bytes(recipe, plan.dtype)
-    peaks = {offload: _peak(roles, offload) + recipe.working_bytes for offload in ("none", "model", "sequential")}
+    # Quantized weights cannot be moved, so they stay.
+    stay = {role for role in roles if recipe.components[role].options.get("quantize")}
+    peaks = {offload: _peak(roles, stay, offload) + recipe.working_bytes for offload in ("none", "model", "sequential")}
     offload = "none" if plan.device == "cpu" else plan.offload
     needed = peaks[offload]
     fits = not total or needed <= free
     return Fit(plan, roles, needed, free, total, fits, "" if fits else _advice(plan, peaks, free))
 
 
-def _peak(roles: Mapping[str, int], offload: str) -> int:
+def _peak(roles: Mapping[str, int], stay: Set[str], offload: str) -> int:
     if offload == "none":
         return sum(roles.values())
-    others = [size for role, size in roles.items() if role not in DIFFUSION]
-    if offload == "model":
-        return max(roles.values())
-    return max(others, default=0)
+    whole = [size for role, size in roles.items() if role not in stay]
+    if offload == "sequential":
+        whole = [size for role, size in roles.items() if role not in stay and role not in DIFFUSION]
+    return sum(roles[role] for role in stay) + max(whole, default=0)
 
 
 def _advice(plan: Plan, peaks: Mapping[str, int], free: int) -> str:

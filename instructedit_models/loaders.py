@@ -19,6 +19,7 @@ from instructedit_models.errors import BadParameterError, InstructEditError, Mod
 from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.model_files import Component, fetch
 from instructedit_models.recipes import Recipe
+from instructedit_models.remembering import RememberingDetector
 from instructedit_models.residency import Offload, OnDevice, Residency, memory_told
 from instructedit_models.search import SearchOptions
 from instructedit_models.types import Describer, Detector, Scorer, Segmenter
@@ -170,7 +171,8 @@ def build_grounded(recipe: Recipe, detector: Detector, segmenter: Segmenter) -> 
         search = SearchOptions(**options)
     except TypeError as error:
         raise BadParameterError(f"The grounding options of the set '{recipe.name}' are not right: {error}.") from error
-    return GroundedSegmenter(detector, segmenter, object_phrases=nouns, parts=parts, options=search)
+    remembering = RememberingDetector(detector)
+    return GroundedSegmenter(remembering, segmenter, object_phrases=nouns, parts=parts, options=search)
 
 
 def build_describer(recipe: Recipe, place: Place) -> Describer:

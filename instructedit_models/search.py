@@ -40,6 +40,7 @@ class SearchOptions:
         slack: pixels, as a share of the longer side of a box, by which masks may pass it (or a part its owner).
         crop_size: smaller crops are enlarged to this width in pixels, smoothly, before a model sees them.
         phrases_per_prompt: of several phrases, how many the detector is asked for at once.
+        unsaid: attributes that the detector was not taught and that most things have; it is not asked for them.
         choosing: margins of the choice; a mapping of its fields will do.
     """
 
@@ -50,6 +51,7 @@ class SearchOptions:
     slack: float = 0.05
     crop_size: int = 128
     phrases_per_prompt: int = 4
+    unsaid: tuple[str, ...] = ()
     choosing: ChoosingOptions = field(default_factory=ChoosingOptions)
 
     def __post_init__(self) -> None:
@@ -168,6 +170,9 @@ class Search:
         if reference.generic and self.models.object_phrases:
             phrases = [" ".join([*reference.attributes, noun]) for noun in self.models.object_phrases]
             return self._objects(phrases), None
+        if unsaid := [word for word in reference.attributes if word in self.options.unsaid]:
+            said = tuple(word for word in reference.attributes if word not in unsaid)
+            return self._find(replace(reference, attributes=said))
         try:
             return self._look_for(reference.phrase, reference.noun), None
         except UnknownWordError as error:

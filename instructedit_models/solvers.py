@@ -50,7 +50,8 @@ def make_solver(name: str, seeds: Sequence[int] = (0,)) -> Step:
 class DpmSolver:
     """DPM-Solver++ (2M): multistep, second order, in terms of the predicted clean latent (Lu et al., 2022).
 
-    The first step of a run, and the step to a level without noise, are of first order, which is DDIM.
+    The first step of a run is of first order, which is DDIM, and so is the last one: in log-SNR it is several times as
+    wide as the one before, too far to go by the slope of that.
     """
 
     def __init__(self) -> None:
@@ -64,7 +65,7 @@ class DpmSolver:
             return clean
         width = _log_snr(before) - _log_snr(here)
         slope = clean
-        if self._clean is not None:
+        if self._clean is not None and before.timestep > 0:
             earlier = torch.cat([self._clean, clean[len(self._clean) :]])
             slope = clean + width / (2 * self._width) * (clean - earlier)
         self._clean, self._width = clean, width

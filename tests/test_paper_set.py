@@ -130,6 +130,7 @@ def test_a_shard_that_is_missing_is_named(home: Path, tmp_path: Path, monkeypatc
 
 
 def test_the_lcm_lora_is_fused(models: ModelSet) -> None:
+    pytest.importorskip("peft")
     name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight"
     plain = models.editor._unet.state_dict()[name]
     fast = load_model_set(_home() / "set.toml", device="cpu", solver="lcm")

@@ -102,6 +102,37 @@ def test_models_lists_the_sets(capsys: pytest.CaptureFixture[str]) -> None:
     assert "miniature (default)" in capsys.readouterr().out
 
 
+def test_models_check_says_what_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    (one,) = printed(["models", "check", "miniature", "--device", "cpu", "--verify"], capsys)["sets"]
+    assert one["fits"] and one["device"] == "cpu" and one["wrong_checksums"] == []
+    assert 0 < one["memory"]["needed"] == sum(one["memory"]["weights"].values())
+    assert main(["models", "check", "--device", "cpu"]) == 0
+    shown = capsys.readouterr().out
+    assert "miniature: fits cpu" in shown and "instructedit models pull paper" in shown
+
+
+def test_models_check_exits_1_where_the_named_set_does_not_fit(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("instructedit_models.hardware.free_memory", lambda _: (2**30, 2**31))
+    assert main(["models", "check", "paper", "--device", "cpu"]) == 1
+    assert "paper: does not fit cpu" in capsys.readouterr().out
+
+
+def test_models_pull(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert printed(["models", "pull", "miniature"], capsys)["pulled"] == []
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.is_offline_mode", lambda: True)
+    assert main(["models", "pull", "paper", "--json"]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["kind"] == "model_unavailable" and "hf download stable-diffusion-v1-5" in error["message"]
+    monkeypatch.setattr("instructedit_models.downloads.room_for", lambda *_: False)
+    assert main(["models", "pull", "paper"]) == 1
+    assert "has no room for 2" in capsys.readouterr().err
+    assert main(["models", "pull", "paper", "--models", "light"]) == 2
+
+
 def test_models_knows_a_set_of_ones_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

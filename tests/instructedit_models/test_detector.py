@@ -215,7 +215,7 @@ def test_groundingdino_py_builds_and_detects(text_encoder):
     small = {"enc_layers": 1, "dec_layers": 1, "num_queries": 20, "dim_feedforward": 32}
     model = build_groundingdino(None, text_encoder, overrides=small)
     detector = GroundingDinoPyDetector(model, box_threshold=0.0, nms_iou=1.0)
-    detector.shorter_side = 64
+    detector.image_processor.size = SIDE
     found = detector.detect(picture(), "red car . dog")
     assert found
     for each in found:

@@ -94,7 +94,7 @@ def test_a_whole_set_is_loaded_when_it_is_used(tiny_set: Path) -> None:
     assert models.describer.describe(image).text
     assert isinstance(models.detector.detect(image, "red car"), list)
     assert models.grounded.object_phrases == NOUNS and models.grounded.options.phrases_per_prompt == 2
-    assert models.grounded.detector is models.detector
+    assert models.grounded.detector.detector is models.detector
 
 
 def test_the_editor_loaded_from_files_is_the_one_that_was_saved(tiny_set: Path) -> None:

@@ -46,11 +46,12 @@ def _error(steps: int, name: str) -> float:
     return float((end - scale * start).abs().max())
 
 
-def test_dpm_solver_is_of_second_order_and_better_than_ddim() -> None:
-    assert _error(20, "dpm++") < _error(50, "ddim") < _error(20, "ddim")
-    assert _error(40, "dpm++") < _error(20, "dpm++") / 2
+def test_twenty_steps_of_dpm_solver_are_as_good_as_fifty_of_ddim() -> None:
+    assert _error(20, "dpm++") < 1.1 * _error(50, "ddim") < _error(20, "ddim") / 2
+    assert _error(40, "dpm++") < _error(20, "dpm++") / 2.5
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers' own way from torch to NumPy
 def test_dpm_solver_is_diffusers_own() -> None:
     from diffusers import DPMSolverMultistepScheduler
 

@@ -125,24 +125,22 @@ def _view(args: argparse.Namespace, output: Output, typed: bool) -> "View":
 
 
 def _session(args: argparse.Namespace, conversation: "Conversation", chat: "Chat") -> Any:
+    from agent.api import settings_for
     from agent.faces.request import model_set_of, settings_of
     from agent.guard import LoopLimits
     from agent.llm import build_chat_model, default_llm_spec
     from agent.session import Session
-    from tools.context import DEFAULT_RETRIES, EditOverrides, ToolSettings
+    from tools.context import EditOverrides
 
     settings = settings_of(args)
     spec = default_llm_spec(settings)
+    models = model_set_of(args)
     return Session(
-        model_set_of(args),
+        models,
         build_chat_model(spec, settings),
         conversation,
         llm=spec,
-        settings=ToolSettings(
-            EditOverrides(seed=args.seed),
-            assume_yes=args.yes,
-            retries=DEFAULT_RETRIES if args.retries is None else args.retries,
-        ),
+        settings=settings_for(EditOverrides(seed=args.seed, retries=args.retries), args.yes, models),
         limits=LoopLimits(tool_calls=settings.max_tool_calls, model_calls=settings.max_model_calls),
         on_event=chat.on_event,
     )

@@ -1,0 +1,52 @@
+"""What a detector found is found again without looking."""
+
+from PIL import Image
+
+from instructedit_models.remembering import RememberingDetector
+from instructedit_models.types import Detection
+
+
+class Counting:
+    """Finds one thing, and counts how often it looks."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def detect(self, image: Image.Image, phrase: str) -> list[Detection]:
+        self.looked += 1
+        return [Detection((0.0, 0.0, float(image.width), float(self.looked)), 0.9, phrase)]
+
+
+def test_the_same_question_is_looked_up_once() -> None:
+    inner = Counting()
+    detector = RememberingDetector(inner)
+    first = detector.detect(Image.new("RGB", (8, 8)), "cat")
+    first.clear()
+    assert len(detector.detect(Image.new("RGB", (8, 8)), "cat")) == 1
+    assert inner.looked == 1
+
+
+def test_another_phrase_picture_or_shape_is_looked_at() -> None:
+    inner = Counting()
+    detector = RememberingDetector(inner)
+    for size, phrase in (((8, 8), "cat"), ((8, 8), "dog"), ((4, 16), "cat")):
+        detector.detect(Image.new("RGB", size), phrase)
+    detector.detect(Image.new("RGB", (8, 8), "red"), "cat")
+    assert inner.looked == 4
+
+
+def test_what_was_asked_long_ago_is_forgotten() -> None:
+    inner = Counting()
+    detector = RememberingDetector(inner, answers=2)
+    for phrase in ("a", "b", "c", "a"):
+        detector.detect(Image.new("RGB", (8, 8)), phrase)
+    assert inner.looked == 4
+
+
+def test_large_pictures_are_not_remembered() -> None:
+    inner = Counting()
+    detector = RememberingDetector(inner)
+    large = Image.new("L", (1025, 1024))
+    detector.detect(large, "cat")
+    detector.detect(large, "cat")
+    assert inner.looked == 2
