@@ -30,8 +30,8 @@ class Example:
 
 EXAMPLES = (
     Example("recolour", 9_000_000, "Make the cup green"),
-    Example("noun_swap", 9_000_035, "Turn the apple into a ball"),
-    Example("part", 9_000_019, "Paint the roof of the house blue"),
+    Example("noun_swap", 9_000_002, "Change the dotted green boat into a box"),
+    Example("part", 9_000_003, "Paint the stem of the black flower orange"),
 )
 
 

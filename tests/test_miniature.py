@@ -38,7 +38,7 @@ def test_a_sentence_recolours_what_it_names_and_nothing_else(edited: EditOutcome
 def test_a_second_edit_of_the_picture_pays_no_inversion(
     edited: EditOutcome, models: ModelSet, picture: Image.Image
 ) -> None:
-    options = EditOverrides(encoding_ratio=0.5)
+    options = EditOverrides(encoding_ratio=0.5, retries=0)
     again = edit_image(picture, "Make the cup red", models=models, llm="offline", options=options)
     assert edited.record["edited_caption"] == "Photo of a green cup"
     assert again.record["unet_evaluations"] == 50

@@ -127,7 +127,6 @@ class Painter:
         spent = (0 if cached else steps) + 2 * steps
         return EditResult(Image.fromarray(after), grown, region, spent, cached, {"denoise": 0.001, "total": 0.001})
 
-
     def sweep(
         self,
         image: Image.Image,
