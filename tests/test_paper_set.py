@@ -146,6 +146,7 @@ def test_the_lcm_lora_is_fused(models: ModelSet) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # groundingdino and timm warn about their own imports
 def test_the_authors_own_grounding_dino_in_the_same_command(home: Path, tmp_path: Path) -> None:
     """groundingdino-py's Swin-T cannot be made smaller, so this takes a while."""
     from instructedit_models.groundingdino_model import build_groundingdino

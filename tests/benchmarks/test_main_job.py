@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from agent.api import EditOutcome
+from agent.bundle import Bundle
 from agent.plans import EditPlan
 from benchmarks import main_job
 from benchmarks.describe import describe_section
@@ -164,7 +165,9 @@ def outcome_of(case: EditCase, image: np.ndarray) -> EditOutcome:
     before = case.drawn.image
     differs = (image != case.drawn.picture.image).any(axis=2)
     record = {"seconds": {"total": 1.0, "denoise": 0.5}, "unet_evaluations": 75, "verified": True}
-    return EditOutcome(Image.fromarray(image), differs, differs, record, LoadedImage(before, None, "PNG", "RGB"))
+    loaded = LoadedImage(before, None, "PNG", "RGB")
+    bundle = Bundle(models="none", llm="none", threads=1, settings={}, input="input.png", input_sha256="", turns=())
+    return EditOutcome(Image.fromarray(image), differs, differs, record, loaded, bundle)
 
 
 def test_one_changed_byte_outside_the_region_is_seen(cases: list[EditCase]):

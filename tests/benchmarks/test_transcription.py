@@ -25,12 +25,12 @@ def test_our_loop_is_the_papers():
 
 
 def test_the_background_of_the_wrong_level_is_noticed(monkeypatch: pytest.MonkeyPatch):
-    right = ddim.masked_denoise
+    right = ddim.masked_denoise_batch
 
-    def wrong(top, stored, *more, **given):
-        return right(top, (*stored[1:], stored[-1]), *more, **given)
+    def wrong(starts, stored, *more, **given):
+        return right(starts, (*stored[1:], stored[-1]), *more, **given)
 
-    monkeypatch.setattr(ddim, "masked_denoise", wrong)
+    monkeypatch.setattr(ddim, "masked_denoise_batch", wrong)
     assert error() > 1e-3
 
 
