@@ -133,14 +133,16 @@ def settings_for(options: EditOverrides, yes: bool = False, models: Models | Non
     """What the faces fix for a conversation: the person's parameters and masks, and the operator's guard.
 
     Args:
-        options: retries are `DEFAULT_RETRIES` unless the person said how many.
+        options: unless the person said how many, retries are `DEFAULT_RETRIES`, and 0 where the person fixed the
+            encoding ratio: who sets the strength by hand wants that one edit, at its price.
         yes: take the best candidate where several tie.
         models: the model set, which decides what checks pictures by default.
 
     Raises:
         ModelUnavailableError: the checker that the operator named is missing.
     """
-    retries = DEFAULT_RETRIES if options.retries is None else options.retries
+    default = DEFAULT_RETRIES if options.encoding_ratio is None else 0
+    retries = default if options.retries is None else options.retries
     masking = options.masking or MaskRules()
     return ToolSettings(options, assume_yes=yes, retries=retries, masking=masking, guard=guard_for(models))
 

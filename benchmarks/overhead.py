@@ -2,8 +2,7 @@
 
 On a CPU the loop is timed, and within it its UNet calls: what is left over is the loop's own, and a machine that is
 busy elsewhere disturbs both alike. On a GPU, where calls only queue work, rounds of bare calls on the same inputs
-alternate with rounds of the loop, and the medians are compared; these rounds are timed on a CPU too, and reported beside
-the figure.
+alternate with rounds of the loop, and the medians are compared; on a CPU these rounds are reported beside the figure.
 """
 
 import argparse
