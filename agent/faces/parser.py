@@ -93,7 +93,8 @@ def add_retries(parser: argparse._ActionsContainer) -> None:
         "--retries",
         type=retries,
         metavar="N",
-        help="where an edit fails its check, up to N sweeps over other strengths and masks; 0 = none (default: 2, and 0 with --encoding-ratio)",
+        help="where an edit fails its check, up to N sweeps over other strengths and masks; 0 = none (default: 2, "
+        "or 0 with --encoding-ratio)",
     )
 
 
