@@ -19,11 +19,11 @@ import numpy as np
 
 from agent.events import Asked, Event
 from agent.session import Session
+from benchmarks.command import exit_code_of
 from benchmarks.figures import Bar, Row, Section, iou, rate, table
 from benchmarks.oracle import OracleModels
 from benchmarks.record import begun, write_record
 from benchmarks.scenes import Drawn, tracked
-from instructedit_models.errors import InstructEditError
 from instructedit_models.model_sets import load_model_set
 from tools.context import EditOverrides, Models, ToolSettings
 from tools.conversation import Conversation
@@ -230,11 +230,7 @@ def rows_of(name: str) -> list[dict[str, Any]]:
 def main(argv: list[str] | None = None) -> int:
     """Runs the sets that are asked for; returns 1 where a figure is below its bar."""
     args = _parser().parse_args(argv)
-    try:
-        return _measure(args)
-    except InstructEditError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return exit_code_of(lambda: _measure(args))
 
 
 def _measure(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from langchain_core.language_models import BaseChatModel
 
+from benchmarks.command import exit_code_of
 from benchmarks.core import evaluations_section, loop_section
 from benchmarks.describe import describe_section
 from benchmarks.edits import edit_cases, edits_section
@@ -24,7 +25,7 @@ from benchmarks.record import begun, write_record
 from benchmarks.scenes import Drawn, scenes_from
 from benchmarks.sheet import Gallery, sheet
 from benchmarks.timing import time_section
-from instructedit_models.errors import InstructEditError, ModelUnavailableError
+from instructedit_models.errors import ModelUnavailableError
 from instructedit_models.miniature.edits import KINDS
 from instructedit_models.model_sets import ModelSet, load_model_set
 
@@ -37,11 +38,7 @@ REPORTED = ("grounding", "describe", "edits", "core", "plan", "time")
 def main(argv: list[str] | None = None) -> int:
     """Runs the sections that are asked for; returns 1 where a figure is below its bar or missing."""
     args = _parser().parse_args(argv)
-    try:
-        return _run(args)
-    except InstructEditError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return exit_code_of(lambda: _run(args))
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.command import exit_code_of
 from benchmarks.victim import work
 from instructedit_models.errors import InstructEditError
 from tests.tools.tiny_models import TinyModels, boxes
@@ -39,11 +40,7 @@ SECTIONS = ("chain", "kills", "growth")
 def main(argv: list[str] | None = None) -> int:
     """Runs the sections that are asked for; returns 1 where a figure is below its bar or missing."""
     args = _parser().parse_args(argv)
-    try:
-        return _run(args)
-    except InstructEditError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return exit_code_of(lambda: _run(args))
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -33,7 +33,6 @@ __all__ = [
     "invert",
     "invert_step",
     "levels",
-    "masked_denoise",
     "masked_denoise_batch",
     "predict_clean",
     "timesteps",
@@ -168,37 +167,6 @@ def invert(
     return tuple(stored)
 
 
-def masked_denoise(
-    top: Tensor,
-    stored: Sequence[Tensor],
-    ladder: Sequence[Level],
-    mask: Tensor,
-    noise: Noise,
-    on_step: StepCallback | None = None,
-) -> Tensor:
-    """Denoises from x_r to the clean level and keeps the background of each level (Eq. 2, then Eq. 4).
-
-    Args:
-        top: y_r, mostly `stored[-1]`.
-        stored: what `invert` returned.
-        ladder: the same levels.
-        mask: bool, broadcastable to (B, 1, h, w), True = may be edited.
-        noise: the predictor under the edited caption, guided or not; called once for each step.
-        on_step: told of each step made.
-
-    Returns:
-        y_0, (B, C, h, w).
-    """
-    latents, total = top, len(ladder) - 1
-    for step, level in enumerate(range(total, 0, -1), start=1):
-        here, before = ladder[level], ladder[level - 1]
-        predicted = noise(latents, here.timestep)
-        latents = blend(mask, denoise_step(latents, predicted, here.alpha, before.alpha), stored[level - 1])
-        if on_step:
-            on_step(step, total)
-    return latents
-
-
 def masked_denoise_batch(
     starts: Sequence[tuple[int, Tensor]],
     stored: Sequence[Tensor],
@@ -208,15 +176,16 @@ def masked_denoise_batch(
     on_step: StepCallback | None = None,
     update: Step = ddim_step,
 ) -> Tensor:
-    """Several edits of one inversion at once, each from a level of its own; see `masked_denoise`.
+    """Denoises edits of one inversion at once and keeps the background of each level (Eq. 2, then Eq. 4).
 
     Args:
         starts: (level, y of that level (1, C, h, w)) of each edit, the highest level first; an edit joins the batch
             when the others have come down to its level.
         stored: what `invert` returned, up to the highest of these levels at least.
         ladder: the same levels.
-        mask: bool, broadcastable to (B, 1, h, w).
-        noise: the predictor; asked with the first b edits as a batch of b.
+        mask: bool, broadcastable to (B, 1, h, w), True = may be edited.
+        noise: the predictor under the edited captions, guided or not; called once for each step, with the first b
+            edits as a batch of b.
         on_step: told of each step of the longest edit.
         update: the solver's step (see `solvers`); whichever it is, each level keeps its own stored background.
 

@@ -18,7 +18,7 @@ from instructedit_models.limits import MAX_RETRIES
 from instructedit_models.masks import MaskRules
 from instructedit_models.types import Change, Describer, EditOptions, Progress, Scorer
 from tools.conversation import Conversation
-from tools.events import Event, Progressed, Warned
+from tools.events import Event, Moved, Progressed, Warned
 from tools.graph import EditNode
 from tools.regions import RegionRecord
 
@@ -253,6 +253,11 @@ class ToolContext:
     settings: ToolSettings = field(default_factory=ToolSettings)
     emit: Callable[[Event], None] = lambda event: None
     turn: TurnLog = field(default_factory=TurnLog)
+
+    def moved_to(self, image_id: str) -> None:
+        """Notes and tells that another version is current."""
+        self.turn.moved = True
+        self.emit(Moved(image_id=image_id))
 
     def progress(self, progress: Progress) -> None:
         """A progress callback for the models."""

@@ -4,7 +4,6 @@ from pydantic import Field
 
 from tools.base import Arguments, Tool
 from tools.context import ToolContext, ToolResult
-from tools.events import Moved
 from tools.finding import matching_versions, what_it_was
 
 __all__ = ["GoBack", "GoBackArguments"]
@@ -40,8 +39,7 @@ class GoBack(Tool[GoBackArguments]):
         else:
             conversation.go_to(version.id)
             state = f"{version.id} is current again ({what_it_was(version)})."
-        context.turn.moved = True
-        context.emit(Moved(image_id=version.id))
+        context.moved_to(version.id)
         if others:
             state += f" The words fit {', '.join(other.id for other in others)} as well."
         return ToolResult(state, image_id=version.id)

@@ -4,7 +4,6 @@ from pydantic import Field
 
 from tools.base import Arguments, Tool
 from tools.context import ToolContext, ToolResult
-from tools.events import Moved
 
 __all__ = ["Redo", "RedoArguments"]
 
@@ -30,6 +29,5 @@ class Redo(Tool[RedoArguments]):
             BadParameterError: there are not that many edits to redo.
         """
         image_id = context.conversation.redo(arguments.steps)
-        context.turn.moved = True
-        context.emit(Moved(image_id=image_id))
+        context.moved_to(image_id)
         return ToolResult(f"{image_id} is current again.", image_id=image_id)

@@ -4,7 +4,6 @@ from pydantic import Field
 
 from tools.base import Arguments, Tool
 from tools.context import ToolContext, ToolResult
-from tools.events import Moved
 from tools.graph import NewEdit
 from tools.layers import without
 
@@ -53,8 +52,7 @@ class RemoveEdit(Tool[RemoveEditArguments]):
             ),
             layer,
         )
-        context.turn.moved = True
-        context.emit(Moved(image_id=made.image_id))
+        context.moved_to(made.image_id)
         return ToolResult(
             f"{made.image_id} is {current} without the edit of {taken.image_id} ('{taken.segmentation_prompt}'); "
             "it is current.",

@@ -4,7 +4,6 @@ from pydantic import Field
 
 from tools.base import Arguments, Tool
 from tools.context import ToolContext, ToolResult
-from tools.events import Moved
 
 __all__ = ["Undo", "UndoArguments"]
 
@@ -30,6 +29,5 @@ class Undo(Tool[UndoArguments]):
             BadParameterError: there are not that many edits to take back.
         """
         image_id = context.conversation.undo(arguments.steps)
-        context.turn.moved = True
-        context.emit(Moved(image_id=image_id))
+        context.moved_to(image_id)
         return ToolResult(f"{image_id} is current again.", image_id=image_id)

@@ -74,7 +74,7 @@ def test_our_loops_against_the_literal_equations(case: dict[str, Tensor]) -> Non
 
     ladder = ddim.levels(SCHEDULER_CONFIG, STEPS, RATIO)
     stored = ddim.invert((single["x_0"],), ladder, plain)
-    ours = ddim.masked_denoise(stored[-1], stored, ladder, single["mask"], guided)
+    ours = ddim.masked_denoise_batch([(len(ladder) - 1, stored[-1])], stored, ladder, single["mask"], guided)
     double = tiny_unet().double()
     double.load_state_dict(unet.state_dict())
     wanted = literal_edit(double, case["x_0"], case["mask"].double(), case["c_i"], case["c_e"], case["empty"])
@@ -92,7 +92,9 @@ def test_inversion_without_mask_or_guidance_comes_back() -> None:
     fixed = torch.randn(2, 4, 8, 8, generator=generator, dtype=torch.float64)
     ladder = ddim.levels(SCHEDULER_CONFIG, 50, 0.5)
     stored = ddim.invert((latents,), ladder, lambda _, __: fixed)
-    back = ddim.masked_denoise(stored[-1], stored, ladder, torch.ones(8, 8, dtype=torch.bool), lambda _, __: fixed)
+    back = ddim.masked_denoise_batch(
+        [(len(ladder) - 1, stored[-1])], stored, ladder, torch.ones(8, 8, dtype=torch.bool), lambda _, __: fixed
+    )
     torch.testing.assert_close(back, latents)
 
 
@@ -132,7 +134,7 @@ def test_background_is_of_the_same_level() -> None:
         seen.append((timestep, float(latents[0, 0, 1, 1])))
         return torch.zeros_like(latents)
 
-    ddim.masked_denoise(stored[-1], stored, ladder, mask, noise)
+    ddim.masked_denoise_batch([(len(ladder) - 1, stored[-1])], stored, ladder, mask, noise)
     assert seen == [(500, 5.0), (400, 4.0), (300, 3.0), (200, 2.0), (100, 1.0)]
 
 

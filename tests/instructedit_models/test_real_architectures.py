@@ -171,6 +171,6 @@ def test_one_guided_step_of_the_true_unet() -> None:
     latents = torch.randn(1, 4, 64, 64)
     guided = GuidedNoise(unet, states, (7.5,), empty)
     mask = torch.ones(64, 64, dtype=torch.bool)
-    end = ddim.masked_denoise(latents, [latents, latents], ladder, mask, guided)
+    end = ddim.masked_denoise_batch([(len(ladder) - 1, latents)], [latents, latents], ladder, mask, guided)
     assert end.shape == latents.shape and torch.isfinite(end).all()
     assert guided.evaluations == 2 and not torch.equal(end, latents)

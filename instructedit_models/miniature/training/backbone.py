@@ -5,6 +5,7 @@ weights.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +36,12 @@ class DenseLabels(nn.Module):
 
 def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, dict[str, torch.Tensor]]]:
     """Endless (images, labels) of whole scenes and of enlarged crops."""
-    rng, pool = np.random.default_rng([seed, 9]), training_pool(work)
+    rng = np.random.default_rng([seed, 9])
+    draws = training_pool(work).draws(rng)
     while True:
         images: list[np.ndarray] = []
         targets: list[dict[str, np.ndarray]] = []
-        while len(images) < batch:
-            sample = pool.sample(int(rng.integers(pool.ready)))
+        for sample in islice(draws, batch):
             boxes = [box for box in sample.boxes if box is not None]
             view = WHOLE
             if boxes and rng.random() < 0.4:

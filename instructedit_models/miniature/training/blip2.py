@@ -7,6 +7,7 @@ helped likewise: each of its queries watches one cell of a grid over the picture
 
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -177,11 +178,11 @@ def cell_labels(scene: Scene) -> dict[str, np.ndarray]:
 
 def batches(work: Path, batch: int, seed: int, each: int) -> Iterator[Batch]:
     """Endless (images, questions, answers, labels of patches, labels of cells), `each` questions an image."""
-    rng, pool = np.random.default_rng([seed, 6]), training_pool(work)
+    rng = np.random.default_rng([seed, 6])
+    draws = training_pool(work).draws(rng)
     while True:
         images, questions, answers, dense, cells = [], [], [], [], []
-        for _ in range(batch):
-            sample = pool.sample(int(rng.integers(pool.ready)))
+        for sample in islice(draws, batch):
             images.append(cut(sample.image, WHOLE, SIZE))
             dense.append(labels(sample, WHOLE, SIZE // PATCH))
             cells.append(cell_labels(sample.scene))

@@ -6,6 +6,7 @@ Its text tower becomes the diffusion model's text encoder; BLIP-2's vision tower
 
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +74,11 @@ def hard_negative(caption: str, rng: np.random.Generator) -> str:
 
 def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, list[str]]]:
     """Endless (images, captions then hard negatives)."""
-    rng, pool = np.random.default_rng(seed), training_pool(work)
+    rng = np.random.default_rng(seed)
+    draws = training_pool(work).draws(rng)
     while True:
         crops, captions = [], []
-        for _ in range(batch):
-            sample = pool.sample(int(rng.integers(pool.ready)))
+        for sample in islice(draws, batch):
             box, caption = captioned_crop(sample, rng)
             crops.append(cut(sample.image, box, NATIVE))
             captions.append(caption)

@@ -6,6 +6,7 @@ then reads it memory-mapped, also while it is still growing.
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -124,6 +125,11 @@ class Pool:
         scene = sample_scene(self.seeds[index])
         arrays = (self._image, self._items, self._pieces, self._codes)
         return Sample(scene, *(np.array(array[index]) for array in arrays))
+
+    def draws(self, rng: np.random.Generator) -> Iterator[Sample]:
+        """Endless samples of what is ready, drawn at random."""
+        while True:
+            yield self.sample(int(rng.integers(self.ready)))
 
     def image(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 of `seeds[index]`."""

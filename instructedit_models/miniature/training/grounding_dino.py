@@ -213,12 +213,13 @@ def example(sample: Sample, rng: np.random.Generator) -> Example | None:
 
 def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[list[Example], dict[str, torch.Tensor]]]:
     """Endless batches of examples, with the dense labels of their views."""
-    rng, pool = np.random.default_rng([seed, 7]), training_pool(work)
+    rng = np.random.default_rng([seed, 7])
+    draws = training_pool(work).draws(rng)
     while True:
         chosen: list[Example] = []
         dense: list[dict[str, np.ndarray]] = []
         while len(chosen) < batch:
-            sample = pool.sample(int(rng.integers(pool.ready)))
+            sample = next(draws)
             if found := example(sample, rng):
                 chosen.append(found)
                 dense.append(labels(sample, found.view))

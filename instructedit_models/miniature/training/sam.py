@@ -71,11 +71,12 @@ def prompted(sample: Sample, rng: np.random.Generator, prompts: int = 3) -> Prom
 
 def batches(work: Path, batch: int, seed: int) -> Iterator[list[Prompted]]:
     """Endless batches of prompted views."""
-    rng, pool = np.random.default_rng([seed, 5]), training_pool(work)
+    rng = np.random.default_rng([seed, 5])
+    draws = training_pool(work).draws(rng)
     while True:
         chosen: list[Prompted] = []
         while len(chosen) < batch:
-            if view := prompted(pool.sample(int(rng.integers(pool.ready))), rng):
+            if view := prompted(next(draws), rng):
                 chosen.append(view)
         yield chosen
 

@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +60,11 @@ def reconstruction_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Ten
 
 def batches(work: Path, batch: int, seed: int) -> Iterator[torch.Tensor]:
     """Endless batches of crops, flipped at random."""
-    rng, pool = np.random.default_rng(seed), training_pool(work)
+    rng = np.random.default_rng(seed)
+    draws = training_pool(work).draws(rng)
     while True:
         crops = []
-        for _ in range(batch // 2):
-            sample = pool.sample(int(rng.integers(pool.ready)))
+        for sample in islice(draws, batch // 2):
             for _ in range(2):
                 box, _ = captioned_crop(sample, rng)
                 crop = cut(sample.image, box, NATIVE)
