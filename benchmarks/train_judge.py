@@ -151,7 +151,6 @@ def main(argv: list[str] | None = None) -> None:
         "judge",
         batch=64,
         learning_rate=3e-3,
-        horizon=2_600,
         argv=["--work", "runs/judge", *given],
         module="benchmarks.train_judge",
     )

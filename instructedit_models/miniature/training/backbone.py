@@ -53,7 +53,7 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, d
 
 def main(argv: list[str] | None = None) -> None:
     """Trains the backbone and writes it beside the checkpoints."""
-    run = parse_run("backbone", batch=32, learning_rate=2e-3, horizon=1_500, argv=argv)
+    run = parse_run("backbone", batch=32, learning_rate=2e-3, argv=argv)
     torch.manual_seed(0)
     model = DenseLabels().to(memory_format=torch.channels_last).train()
 

@@ -121,7 +121,7 @@ def main(argv: list[str] | None = None) -> None:
     vision_only = "--vision-only" in argv
     if vision_only:
         argv.remove("--vision-only")
-    run = parse_run("clip_vision" if vision_only else "clip", batch=96, learning_rate=1e-3, horizon=1_500, argv=argv)
+    run = parse_run("clip_vision" if vision_only else "clip", batch=96, learning_rate=1e-3, argv=argv)
     torch.manual_seed(0)
     model, tokenizer = build(), clip_tokenizer()
     warm_start(run, model, WEIGHTS / "clip" / "model.safetensors", always=vision_only)

@@ -18,6 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from instructedit_models.miniature.training.optimisers import MUON, Optimisers
+
 Batch = TypeVar("Batch")
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -34,8 +36,7 @@ class Run:
         resume: whether to go on from the checkpoint.
         work: folder of checkpoints and of the picture cache.
         batch: samples per optimiser step.
-        learning_rate: the peak learning rate.
-        horizon: optimiser steps after which the learning rate has fallen to its floor.
+        learning_rate: the peak learning rate; each run warms up and decays anew.
         threads: CPU threads.
         seed: of the order of the pictures; a resumed run should be given another.
     """
@@ -46,7 +47,6 @@ class Run:
     work: Path
     batch: int
     learning_rate: float
-    horizon: int
     threads: int
     seed: int
 
@@ -61,7 +61,6 @@ def parse_run(
     *,
     batch: int,
     learning_rate: float,
-    horizon: int,
     argv: list[str] | None = None,
     module: str | None = None,
 ) -> Run:
@@ -72,7 +71,6 @@ def parse_run(
     parser.add_argument("--work", type=Path, default=Path("runs/training"), help="checkpoints and the picture cache")
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--learning-rate", type=float, default=learning_rate)
-    parser.add_argument("--horizon", type=int, default=horizon, help="steps over which the learning rate decays")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=0, help="order of the pictures; give a resumed run another")
     args = parser.parse_args(argv)
@@ -85,7 +83,6 @@ def parse_run(
         args.work,
         args.batch,
         args.learning_rate,
-        args.horizon,
         args.threads,
         args.seed,
     )
@@ -115,12 +112,9 @@ class Average:
                 self.values[name].copy_(value)
 
 
-def learning_rate_at(step: int, run: Run, warmup: int = 200, floor: float = 0.05) -> float:
-    """Linear warm-up, then a cosine from the peak to `floor` times the peak at the horizon."""
-    if step < warmup:
-        return run.learning_rate * (step + 1) / warmup
-    progress = min(1.0, (step - warmup) / max(1, run.horizon - warmup))
-    return run.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+def learning_rate_factor(step: int, done: float, warmup: int = 100, floor: float = 0.03) -> float:
+    """Linear warm-up over a run's first steps, then a cosine down to `floor` as the run's time is `done` (0 to 1)."""
+    return min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 
 def train(
@@ -131,6 +125,7 @@ def train(
     *,
     finish: Callable[[nn.Module, int], None],
     save_every: float = 240.0,
+    muon: float = MUON,
 ) -> None:
     """Trains until the run's time is over, then hands the averaged model to `finish(model, steps)`.
 
@@ -141,16 +136,16 @@ def train(
         loss_of: a batch's loss and what to log beside it.
         finish: validates and writes weights; called at the end and, with the average in place, every ten saves.
         save_every: seconds between checkpoints.
+        muon: as `Optimisers` takes it.
     """
-    optimiser = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad], lr=run.learning_rate, weight_decay=0.01, betas=(0.9, 0.98)
-    )
+    optimisers = Optimisers(model, run.learning_rate, muon)
     average, step, trained = Average(model), 0, 0.0
     if run.resume and run.checkpoint.exists():
         state = torch.load(run.checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        optimisers.load_state_dict(state.get("optimisers"))
         average.values, step, trained = state["average"], state["step"], state["seconds"]
+    first = step
     start = saved = logged = time.monotonic()
     sums: dict[str, float] = {}
     count = 0
@@ -159,18 +154,15 @@ def train(
         now = time.monotonic()
         over = now - start > run.minutes * 60
         if over or now - saved > save_every:
-            state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "average": average.values}
+            state = {"model": model.state_dict(), "optimisers": optimisers.state_dict(), "average": average.values}
             write_atomically(run.checkpoint, {**state, "step": step, "seconds": trained + now - start})
             saved = time.monotonic()
         if over:
             break
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate_at(step, run)
         loss, log = loss_of(next(batches))
-        optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        optimisers.step(learning_rate_factor(step - first, (now - start) / (run.minutes * 60)))
         step += 1
         average.update(model, step)
         count += 1

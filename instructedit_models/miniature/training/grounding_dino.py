@@ -326,7 +326,7 @@ def _text(ids: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def main(argv: list[str] | None = None) -> None:
     """Trains Grounding DINO."""
-    run = parse_run("grounding_dino", batch=32, learning_rate=6e-4, horizon=5_000, argv=argv)
+    run = parse_run("grounding_dino", batch=32, learning_rate=6e-4, argv=argv)
     torch.manual_seed(0)
     model, tokenizer = build().train(), grounding_dino_tokenizer()
     backbone = run.work / "backbone.safetensors"

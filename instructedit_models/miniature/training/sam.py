@@ -129,7 +129,7 @@ def finish(sam: Sam, steps: int) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Trains SAM."""
-    run = parse_run("sam", batch=12, learning_rate=8e-4, horizon=4_000, argv=argv)
+    run = parse_run("sam", batch=12, learning_rate=8e-4, argv=argv)
     torch.manual_seed(0)
     sam = build_sam(SamConfig()).train()
     warm_start(run, sam, WEIGHTS / "sam" / "model.safetensors")

@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> None:
     decoder_only = "--decoder-only" in argv
     if decoder_only:
         argv.remove("--decoder-only")
-    run = parse_run("vae_decoder" if decoder_only else "vae", batch=16, learning_rate=1e-3, horizon=2_200, argv=argv)
+    run = parse_run("vae_decoder" if decoder_only else "vae", batch=16, learning_rate=1e-3, argv=argv)
     torch.manual_seed(0)
     if decoder_only:
         model = AutoencoderKL.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
