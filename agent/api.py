@@ -18,13 +18,13 @@ from agent.bundle import Bundle, bundle_of, turn_of
 from agent.events import Event, EventCallback, Progressed
 from agent.plans import check_instruction
 from agent.policy import raise_if_refused
-from agent.provenance import provenance_of
+from agent.saving import origin_of
 from instructedit_models.errors import BadImageError, BadInstructionError, LLMError
 from instructedit_models.imaging import MIN_SIDE, LoadedImage, load_image
 from instructedit_models.masks import MaskRules
 from instructedit_models.provenance import Provenance
 from instructedit_models.types import Progress, ProgressCallback
-from tools.context import DEFAULT_RETRIES, EditOverrides, Models, ToolSettings, TurnLog
+from tools.context import EditOverrides, Models, ToolSettings, TurnLog
 from tools.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from agent.record import TurnRecord
     from instructedit_models.safety import SafetyGuard
 
-__all__ = ["EditOutcome", "EditOverrides", "chat_model_for", "edit_image", "guard_for", "settings_for"]
+__all__ = [
+    "EditOutcome",
+    "EditOverrides",
+    "chat_model_for",
+    "edit_image",
+    "guard_for",
+    "loaded_picture",
+    "settings_for",
+]
 
 _LONGEST_REPLY = 300
 
@@ -49,7 +57,7 @@ class EditOutcome:
         record: the JSON contract of `instructedit edit --json`; `output` and `mask` are None until files are written.
         loaded: the input as it was read, for `imaging.save_image(outcome.image, path, outcome.loaded)`.
         bundle: what makes it again without a language model, once it is given the input's file
-            (`agent.bundle.with_input`).
+            (`agent.bundle.with_input`); None for a baseline, which leaves none.
         provenance: what a saved file should say of itself, for `imaging.save_image`; None where the operator keeps it
             out.
     """
@@ -59,7 +67,7 @@ class EditOutcome:
     region: np.ndarray = field(repr=False, compare=False)
     record: dict[str, Any]
     loaded: LoadedImage = field(repr=False, compare=False)
-    bundle: Bundle = field(repr=False, compare=False)
+    bundle: Bundle | None = field(repr=False, compare=False)
     provenance: Provenance | None = field(default=None, repr=False, compare=False)
 
 
@@ -96,7 +104,7 @@ def edit_image(
     """
     started = time.perf_counter()
     instruction = check_instruction(instruction)
-    loaded = _loaded(image)
+    loaded = loaded_picture(image)
     chat_model, spec, limits = chat_model_for(llm)
     model_set = _model_set(models)
 
@@ -118,10 +126,9 @@ def edit_image(
         edited = conversation.image(record.image_id).copy()
         mask, region = session.masks(record)
         name = models if isinstance(models, str) else model_set.name
-        before = conversation.image(record.start_image_id)
         turn = turn_of(session, record)
         bundle = bundle_of(session, name, spec, "input.png", b"", [turn])
-        origin = provenance_of(record.to_json(), before, region, bundle.revisions)
+        origin = origin_of(conversation, record.image_id)
     record.warnings[:0] = loaded.warnings
     record.seconds["total"] = round(time.perf_counter() - started, 4)
     if origin is not None:
@@ -133,18 +140,15 @@ def settings_for(options: EditOverrides, yes: bool = False, models: Models | Non
     """What the faces fix for a conversation: the person's parameters and masks, and the operator's guard.
 
     Args:
-        options: unless the person said how many, retries are `DEFAULT_RETRIES`, and 0 where the person fixed the
-            encoding ratio: who sets the strength by hand wants that one edit, at its price.
+        options: what the person fixed; how often an edit is tried again follows from it (`EditOverrides.sweeps`).
         yes: take the best candidate where several tie.
         models: the model set, which decides what checks pictures by default.
 
     Raises:
         ModelUnavailableError: the checker that the operator named is missing.
     """
-    default = DEFAULT_RETRIES if options.encoding_ratio is None else 0
-    retries = default if options.retries is None else options.retries
     masking = options.masking or MaskRules()
-    return ToolSettings(options, assume_yes=yes, retries=retries, masking=masking, guard=guard_for(models))
+    return ToolSettings(options, assume_yes=yes, retries=options.sweeps, masking=masking, guard=guard_for(models))
 
 
 def guard_for(models: Models | None = None) -> SafetyGuard | None:
@@ -158,7 +162,8 @@ def guard_for(models: Models | None = None) -> SafetyGuard | None:
     return build_guard(environment.safety, environment.safety_threshold, environment.safety_model, real_models=real)
 
 
-def _loaded(image: str | PathLike[str] | Image.Image | LoadedImage) -> LoadedImage:
+def loaded_picture(image: str | PathLike[str] | Image.Image | LoadedImage) -> LoadedImage:
+    """A picture in any of the forms that a caller may give it; raises BadImageError where it cannot be used."""
     if isinstance(image, LoadedImage):
         return image
     if not isinstance(image, Image.Image):
@@ -173,9 +178,9 @@ def _loaded(image: str | PathLike[str] | Image.Image | LoadedImage) -> LoadedIma
 def _model_set(models: str | Models) -> Models:
     if not isinstance(models, str):
         return models
-    from instructedit_models.model_sets import load_model_set
+    from agent.config import load_models
 
-    return load_model_set(models)
+    return load_models(models)
 
 
 def chat_model_for(llm: str | BaseChatModel | None) -> tuple[BaseChatModel, str, Any]:

@@ -145,21 +145,23 @@ def run_batch(
 def _tasks(
     script: Script, directory: Path, options: BatchOptions, done: Callable[[dict[str, Any]], None]
 ) -> Iterator[Task]:
-    """The tasks still to do; jobs that are done, or whose picture cannot be read, are told at once."""
+    """The tasks still to do; jobs that are done, or whose files cannot be read, are told at once."""
     for job in script.jobs:
         try:
-            picture = _picture(Path(job.image))
+            picture = _file(Path(job.image), "picture")
+            masks = {name: _file(Path(name), "mask") for name in job.mask_files}
         except InstructEditError as error:
             result = failed(_empty(job), error, 0.0)
             _write_folder(directory / job.name, result.files)
             done(result.summary)
             continue
-        digest = f"{job.digest(hashlib.sha256(picture).hexdigest())}-{options.threads}"
+        hashes = {name: hashlib.sha256(mask).hexdigest() for name, mask in masks.items()}
+        digest = f"{job.digest(hashlib.sha256(picture).hexdigest(), hashes)}-{options.threads}"
         earlier = None if options.fresh else _earlier(directory / job.name, digest)
         if earlier is not None:
             done({**earlier, "name": job.name, "resumed": True})
             continue
-        yield Task(job, picture, digest, options.threads)
+        yield Task(job, picture, digest, options.threads, masks)
 
 
 def _earlier(folder: Path, digest: str) -> dict[str, Any] | None:
@@ -173,13 +175,13 @@ def _earlier(folder: Path, digest: str) -> dict[str, Any] | None:
         return None
 
 
-def _picture(path: Path) -> bytes:
+def _file(path: Path, what: str) -> bytes:
     try:
         if path.stat().st_size > MAX_PICTURE_BYTES:
-            raise BadImageError(f"The picture '{path}' is larger than {MAX_PICTURE_BYTES // 2**20} MB.")
+            raise BadImageError(f"The {what} '{path}' is larger than {MAX_PICTURE_BYTES // 2**20} MB.")
         return path.read_bytes()
     except OSError as error:
-        raise BadImageError(f"Cannot read the picture '{path}': {error.strerror or error}.") from error
+        raise BadImageError(f"Cannot read the {what} '{path}': {error.strerror or error}.") from error
 
 
 def _empty(job: Job) -> Task:

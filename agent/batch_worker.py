@@ -6,17 +6,27 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.bundle import BUNDLE_FILE, bundle_of, turn_of
-from agent.record import SCHEMA, EditPart
+import numpy as np
+
+from agent.bundle import BUNDLE_FILE, bundle_of, masking_data, turn_of
+from agent.record import SCHEMA
 from agent.script import Job
-from instructedit_models.errors import BadImageError, CancelledError, InstructEditError, ModelUnavailableError
+from instructedit_models.errors import (
+    BadImageError,
+    BadMaskError,
+    CancelledError,
+    InstructEditError,
+    ModelUnavailableError,
+)
+from instructedit_models.masks import MaskRules
 from instructedit_models.provenance import Provenance
-from tools.context import Models
+from tools.context import Models, ToolSettings
 
 __all__ = ["FINAL", "JobResult", "JobWorker", "Status", "Task", "failed"]
 
@@ -34,6 +44,7 @@ class Task:
     Attributes:
         job: what to do.
         picture: the bytes of the picture's file.
+        masks: the bytes of the masks' files, by their paths in the job.
         digest: what the result depends on.
         threads: CPU threads of the models.
     """
@@ -42,6 +53,7 @@ class Task:
     picture: bytes = field(repr=False)
     digest: str
     threads: int = 1
+    masks: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -92,13 +104,12 @@ class JobWorker:
             return failed(task, InstructEditError(f"Something broke inside the job ({words})."), 0.0)
 
     def _run(self, task: Task, folder: Path, check: Callable[[], None], started: float) -> JobResult:
-        from agent.api import chat_model_for, guard_for
-        from agent.provenance import provenance_of, signer_of
+        from agent.api import chat_model_for, settings_for
+        from agent.provenance import signer_of
+        from agent.saving import origin_of
         from agent.session import Session
         from instructedit_models.imaging import load_image, save_image, save_mask
-        from instructedit_models.revisions import revisions_of
         from instructedit_models.threads import use_threads
-        from tools.layers import live
         from tools.workspace import Workspace
 
         use_threads(task.threads)
@@ -107,42 +118,40 @@ class JobWorker:
         source = folder / _input_name(job)
         source.write_bytes(task.picture)
         loaded = _readable(lambda: load_image(source), source, job.image)
+        masking = _masking(task, folder, loaded.image.size)
+        said_of_masks = job.masking
+        alike = all(masks == said_of_masks[0] for masks in said_of_masks)
         models = self._set(job.models)
         models.editor.forget()  # what a job costs must not depend on the jobs before it
         chat_model, spec, limits = chat_model_for(job.llm)
         records: list[dict[str, Any]] = []
         turns = []
         files: dict[str, bytes] = {}
+        whole = settings_for(job.overrides, job.yes, models)
+        settings = [_settled(whole, *each) for each in masking]
+        whole = settings[0] if alike else whole
         with Workspace.temporary() as workspace:
             session = Session(
                 models,
                 chat_model,
                 workspace.start(loaded.image, Path(job.image).name),
                 llm=spec,
-                settings=replace(job.tool_settings, guard=guard_for(models)),
+                settings=whole,
                 limits=limits,
                 on_event=lambda event: check(),
             )
-            first, signer = session.conversation.current_id, signer_of()
-            revisions = revisions_of(models) | {"editor": models.editor.revision}
-            origins: dict[str, Provenance | None] = {first: None}
-            asked: dict[str, str] = {}
+            signer = signer_of()
+            origins: dict[str, Provenance | None] = {}
             for number, said in enumerate(job.said, start=1):
+                session.context.settings = settings[number - 1]
                 record = session.turn(said)
                 if isinstance(record.error, CancelledError | ModelUnavailableError):
                     raise record.error
                 stem = f"turn_{number:0{max(2, len(str(len(job.said))))}}"
                 output, mask = folder / f"{stem}.png", folder / f"{stem}_mask.png"
                 found, _ = session.masks(record)
-                asked |= {part.image_id: said for part in record.edits}
                 if record.image_id not in origins:
-                    # A later turn builds on earlier ones: the file's record is of all that differs from the input.
-                    edits = live(session.conversation.path(record.image_id))
-                    parts = [EditPart.of(one, session.conversation.mask_entry(one.mask_id)) for one in edits]
-                    made = record.to_json() | {"edits": [part.to_json(ids=False) for part in parts]}
-                    words = "; ".join(dict.fromkeys(asked[one.image_id] for one in edits if one.image_id in asked))
-                    differs = _differing(session.conversation, first, record.image_id)
-                    origins[record.image_id] = provenance_of(made, loaded.image, differs, revisions, words)
+                    origins[record.image_id] = origin_of(session.conversation, record.image_id)
                 origin = origins[record.image_id]
                 notes = save_image(session.conversation.image(record.image_id), output, loaded, origin, signer)
                 if record.edits:
@@ -153,10 +162,13 @@ class JobWorker:
                 records.append(record.to_turn_json(output.name, mask.name if record.edits else None))
                 turn = turn_of(session, record, output)
                 kept: dict[str, Any] = {"provenance": origin.to_json() if origin else None}
+                if not alike:
+                    kept["settings"] = masking_data(session.context.settings)
                 if signer is not None:
                     kept["output_sha256"] = None  # a signature is made anew each time
                 turns.append(turn.model_copy(update=kept))
                 files[output.name] = output.read_bytes()
+            session.context.settings = whole
             bundle = bundle_of(session, job.models, spec, source.name, task.picture, turns)
         files["record.json"] = _json(records)
         files[f"bundle/{BUNDLE_FILE}"] = _json(bundle.model_dump(mode="json", by_alias=True))
@@ -192,14 +204,6 @@ def failed(task: Task, error: InstructEditError, seconds: float) -> JobResult:
     return JobResult(task.job.name, status, files, summary, again)
 
 
-def _differing(conversation: Any, first: str, last: str) -> Any:
-    """(H, W) bool, the pixels in which two versions of a conversation differ."""
-    import numpy as np
-
-    before, after = (np.asarray(conversation.image(image_id)) for image_id in (first, last))
-    return (before != after).any(axis=-1)
-
-
 def _summary(task: Task, status: Status, seconds: float, records: list[dict[str, Any]]) -> dict[str, Any]:
     error = next((record["error"] for record in records if "error" in record), None)
     edits = [record for record in records if record["kind"] == "edit"]
@@ -229,11 +233,28 @@ def _input_name(job: Job) -> str:
 
 
 def _readable(load: Callable[[], Any], path: Path, name: str) -> Any:
-    """What `load` gives; its error names the job's picture, not the worker's copy."""
+    """What `load` gives; its error names the job's file, not the worker's copy."""
     try:
         return load()
-    except BadImageError as error:
-        raise BadImageError(str(error).replace(str(path), name)) from error
+    except (BadImageError, BadMaskError) as error:
+        raise type(error)(str(error).replace(str(path), name)) from error
+
+
+def _masking(task: Task, folder: Path, size: tuple[int, int]) -> list[tuple[int | None, MaskRules]]:
+    """What holds for the masks of each turn: feather and rules, with the person's own masks read once each."""
+    from instructedit_models.imaging import load_mask
+
+    own: dict[str, np.ndarray] = {}
+    for number, name in enumerate(task.job.mask_files):
+        file = folder / f"mask_{number}{Path(name).suffix[:9]}"
+        file.write_bytes(task.masks[name])
+        own[name] = _readable(partial(load_mask, file, size), file, name)
+    said = task.job.masking
+    return [(one.mask_feather, one.rules(own[one.mask] if one.mask is not None else None)) for one in said]
+
+
+def _settled(settings: ToolSettings, feather: int | None, masking: MaskRules) -> ToolSettings:
+    return replace(settings, overrides=replace(settings.overrides, feather=feather), masking=masking)
 
 
 def _json(data: object) -> bytes:
@@ -241,8 +262,6 @@ def _json(data: object) -> bytes:
 
 
 def _model_set(name: str) -> Models:
-    from agent.config import load_settings
-    from instructedit_models.model_sets import load_model_set
+    from agent.config import load_models
 
-    environment = load_settings()
-    return load_model_set(name, **environment.model_options)
+    return load_models(name)

@@ -27,6 +27,7 @@ __all__ = [
     "Bundle",
     "BundleTurn",
     "bundle_of",
+    "masking_data",
     "pixel_hash",
     "read_bundle",
     "turn_of",
@@ -72,6 +73,7 @@ class BundleTurn(_Data):
         versions: what the calls made, in order.
         output: name of the picture's file, and `output_sha256` of its bytes; None where none was written.
         provenance: what the file says of itself, as data.
+        settings: what was fixed for masks in this turn (`masking_data`); None where it is what holds for the run.
     """
 
     instruction: str
@@ -84,6 +86,7 @@ class BundleTurn(_Data):
     output: str | None = None
     output_sha256: str | None = None
     provenance: dict[str, Any] | None = None
+    settings: dict[str, Any] | None = None
 
 
 class Bundle(_Data):
@@ -93,6 +96,7 @@ class Bundle(_Data):
         models: the model set's name or file; `revisions` by component, and the editor's as `editor`.
         llm: the chat model that made the calls.
         threads: CPU threads of the models.
+        model_options: number format and solver of the models, on which bytes depend beside the weights.
         settings: what the person fixed.
         input: name of the picture's file in the bundle; `input_sha256` of its bytes.
     """
@@ -102,6 +106,7 @@ class Bundle(_Data):
     revisions: dict[str, str] = Field(default_factory=dict)
     llm: str
     threads: int = Field(ge=1, le=4096)
+    model_options: dict[str, str] = Field(default_factory=dict)
     settings: dict[str, Any]
     input: str = Field(pattern=r"^input\.[A-Za-z0-9]{1,8}$")
     input_sha256: str
@@ -110,13 +115,28 @@ class Bundle(_Data):
     @property
     def tool_settings(self) -> ToolSettings:
         """The settings, as a tool context takes them."""
-        given = dict(self.settings)
-        try:
-            yes, retries = bool(given.pop("yes", False)), int(given.pop("retries", 0))
-            masking = MaskRules.from_json(given.pop("masking", None) or {})
-            return ToolSettings(EditOverrides(**given), assume_yes=yes, retries=retries, masking=masking)
-        except (TypeError, ValueError) as error:
-            raise BadParameterError(f"The bundle's settings cannot be used: {error}.") from error
+        return _settings(self.settings)
+
+    def settings_of(self, turn: BundleTurn) -> ToolSettings:
+        """The settings that held in one turn."""
+        return self.tool_settings if turn.settings is None else _settings({**self.settings, **turn.settings})
+
+
+def _settings(data: dict[str, Any]) -> ToolSettings:
+    given = dict(data)
+    try:
+        yes, retries = bool(given.pop("yes", False)), int(given.pop("retries", 0))
+        masking = MaskRules.from_json(given.pop("masking", None) or {})
+        return ToolSettings(EditOverrides(**given), assume_yes=yes, retries=retries, masking=masking)
+    except (TypeError, ValueError) as error:
+        raise BadParameterError(f"The bundle's settings cannot be used: {error}.") from error
+
+
+def masking_data(settings: ToolSettings) -> dict[str, Any]:
+    """What is fixed for masks and the blend around them, as data; `masking` is None where nothing is."""
+    masking = settings.masking
+    fixed = masking.own is not None or not masking.refinement.nothing
+    return {"feather": settings.overrides.feather, "masking": masking.to_json() if fixed else None}
 
 
 def bundle_of(
@@ -132,22 +152,21 @@ def bundle_of(
         given: its bytes.
         turns: from `turn_of`, one per turn.
     """
-    from instructedit_models.revisions import revisions_of
     from instructedit_models.threads import threads_used
 
     context = session.context
     fixed = context.settings.overrides
-    names = ("seed", "encoding_ratio", "steps", "guidance_scale", "grow", "feather")
+    names = ("seed", "encoding_ratio", "steps", "guidance_scale", "grow")
     settings: dict[str, Any] = {name: getattr(fixed, name) for name in names if getattr(fixed, name) is not None}
-    masking = context.settings.masking
-    if masking.own is not None or not masking.refinement.nothing:
-        settings["masking"] = masking.to_json()
+    settings |= {name: value for name, value in masking_data(context.settings).items() if value is not None}
+    placed = {name: getattr(context.models, name, None) for name in ("dtype", "solver")}
     return Bundle(
         schema=1,
         models=models,
-        revisions=revisions_of(context.models) | {"editor": context.models.editor.revision},
+        revisions=context.revisions,
         llm=llm,
         threads=threads_used(),
+        model_options={name: value for name, value in placed.items() if isinstance(value, str)},
         settings={**settings, "yes": context.settings.assume_yes, "retries": context.settings.retries},
         input=input_name,
         input_sha256=hashlib.sha256(given).hexdigest(),

@@ -4,12 +4,15 @@ Commands and the web server call `load_settings()` once and hand the result on.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from instructedit_models.errors import BadParameterError
+
+if TYPE_CHECKING:
+    from instructedit_models.model_sets import ModelSet
 
 OFFLINE = "offline"
 """The spec of the LLM that is no model at all but a grammar."""
@@ -104,6 +107,25 @@ def load_settings(**overrides: Any) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "?"
         variable = name if name.isupper() else f"INSTRUCTEDIT_{name.upper()}"
         raise BadParameterError(f"The setting {variable} cannot be used: {first['msg']}.") from None
+
+
+def load_models(name: str | None = None, **overrides: Any) -> "ModelSet":
+    """A model set on the device and in the way that the settings say; its models are loaded when they are first used.
+
+    Every command, `agent.api`, scripted runs and replays load their models here.
+
+    Args:
+        name: a set or a TOML file; None for the one in the settings.
+        overrides: as `load_settings` takes them.
+
+    Raises:
+        BadParameterError: there is no such set, device or way, or a setting cannot be used.
+        ModelUnavailableError: the device is missing on this machine.
+    """
+    from instructedit_models.model_sets import load_model_set
+
+    settings = load_settings(**overrides)
+    return load_model_set(name or settings.models, **settings.model_options)
 
 
 def default_llm_spec(settings: Settings) -> str:

@@ -1,6 +1,5 @@
 """What the offline chat model reads in a conversation: the instruction, what the tools answered, what came before."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,123 +7,13 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from pydantic import ValidationError
 
+from agent.conversation_steps import IMAGE, MADE, Candidate, Step
 from agent.grammar.answers import declines
 from agent.plans import EditPlan
 
 __all__ = ["Candidate", "Made", "PastTurn", "Pending", "Reading", "Step", "read"]
 
-_IMAGE = re.compile(r"\bimage_\d+\b")
-_RATIO = re.compile(r"encoding ratio (\d*\.?\d+)")
-_VERSION = re.compile(r"^(image_\d+)( \(current\))?: from (image_\d+),", re.MULTILINE)
-_LINE = re.compile(
-    r"^(image_\d+)(?: \(current\))?: from (image_\d+)(?:, made again from (image_\d+))?, "
-    r"(?:'(.*?)' \(mask_\d+\): '(.*?)' -> '(.*?)'|(without the edit of image_\d+))",
-    re.MULTILINE,
-)
-_MADE = re.compile(r"^(image_\d+) made from (image_\d+)(?: inside (mask_\d+))?")
-_VARIED = re.compile(r"^((?:image_\d+, )*image_\d+) are variations of (image_\d+)")
-_CURRENT = re.compile(r"(image_\d+) is current")
-_CANDIDATE = re.compile(r"(?:^|; )(r\d+) = (mask_\d+) (.+?) (\d?\.\d+|\d) box \([^)]*\) area \S+ ?([^;.]*)")
-_MAKING = frozenset({"edit_image", "adjust_edit", "variations", "reapply_edit"})
 _MOVING = frozenset({"undo", "redo", "go_back", "remove_edit"})
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One of several things that a segmentation prompt may mean, as the tool segment lists it.
-
-    Attributes:
-        id: "r2".
-        mask_id: its mask.
-        phrase: what it was found as, "red box".
-        place: where it is, "left".
-    """
-
-    id: str
-    mask_id: str
-    phrase: str
-    place: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """A tool call that was answered.
-
-    Attributes:
-        name: the tool.
-        arguments: what it was called with.
-        text: its answer.
-        ok: it did not fail.
-    """
-
-    name: str
-    arguments: dict[str, Any]
-    text: str
-    ok: bool
-
-    @property
-    def cause(self) -> str:
-        """The sentence of a failure, without the hints that are meant for the LLM."""
-        line = next((line.strip() for line in self.text.splitlines() if line.strip()), "the tool gave no answer")
-        return line.removeprefix("Error: ")
-
-    @property
-    def ambiguous(self) -> bool:
-        """Whether it is a segmentation that the person has to decide."""
-        return self.ok and self.name == "segment" and self.text.startswith("ambiguous:")
-
-    def identifier(self, kind: str) -> str | None:
-        """The first "image_3" or "mask_2" that the answer names."""
-        match = re.search(rf"\b{kind}_\d+\b", self.text)
-        return match.group() if match else None
-
-    def encoding_ratio(self, image_id: str) -> float | None:
-        """The ratio that the answer gives for a picture, in a line that begins with its id."""
-        for line in self.text.splitlines():
-            if re.match(rf"{image_id}\b", line) and (match := _RATIO.search(line)):
-                return float(match.group(1))
-        return None
-
-    def depth(self, image_id: str) -> int:
-        """How many edits lead to a picture, by the list of versions."""
-        parents = {child: parent for child, _, parent in _VERSION.findall(self.text)}
-        edits = 0
-        while image_id in parents and edits <= len(parents):
-            image_id, edits = parents[image_id], edits + 1
-        return edits
-
-    def changes(self) -> list[str]:
-        """What led to the current picture, edit by edit, by the list of versions."""
-        lines = {match[0]: match for match in _LINE.findall(self.text)}
-        current = re.search(r"^(image_\d+) \(current\)", self.text, re.MULTILINE)
-        image_id = current.group(1) if current else ""
-        found: list[str] = []
-        while image_id in lines and len(found) <= len(lines):
-            _, origin, parent, prompt, before, after, taken_out = lines[image_id]
-            words = (caption.split(" of ", 1)[-1] for caption in (before, after))
-            found.insert(0, f"{image_id}: {taken_out}" if taken_out else f"{image_id}: {prompt}, {' to '.join(words)}")
-            image_id = parent or origin
-        return found
-
-    def made(self) -> tuple[str, ...]:
-        """The pictures that an edit made, the one that became current last; () where it made none."""
-        if not self.ok or self.name not in _MAKING:
-            return ()
-        if match := _VARIED.match(self.text):
-            current = _CURRENT.search(self.text)
-            ids = match.group(1).split(", ")
-            return tuple(sorted(ids, key=lambda each: current is not None and each == current.group(1)))
-        match = _MADE.match(self.text)
-        return (match.group(1),) if match else ()
-
-    def candidates(self) -> tuple[Candidate, ...]:
-        """The things that tie in an ambiguous segmentation, in the order in which the person was asked."""
-        sentence, _, listed = self.text.partition("Candidates: ")
-        tied = re.findall(r"\b(r\d+) \(", sentence)
-        found = {
-            match[0]: Candidate(match[0], match[1], match[2], match[4].strip()) for match in _CANDIDATE.findall(listed)
-        }
-        return tuple(found[each] for each in tied if each in found)
 
 
 @dataclass(frozen=True)
@@ -270,7 +159,7 @@ def _read_turn(
     known: tuple[tuple[PastTurn, ...], tuple[Made, ...]],
     pending: Pending | None,
 ) -> Reading:
-    found = _IMAGE.search(asked.split("<instruction>")[0])
+    found = IMAGE.search(asked.split("<instruction>")[0])
     image_id = found.group() if found else "image_1"
     given = _tagged(asked, "description")
     past, made = known
@@ -325,7 +214,7 @@ def _made(steps: Sequence[Step], before: Sequence[Made]) -> list[Made]:
             again = next(
                 (m for m in (*found[::-1], *before[::-1]) if m.image_id == step.arguments.get("image_id")), None
             )
-            match = _MADE.match(step.text)
+            match = MADE.match(step.text)
             mask_id: str | None
             if step.name == "edit_image":
                 plan, mask_id = _plan(step.arguments), str(step.arguments.get("mask_id"))
@@ -354,7 +243,7 @@ def _past(reading: Reading) -> PastTurn:
     for step in reading.steps:
         made = step.made()
         if made:
-            match = _MADE.match(step.text)
+            match = MADE.match(step.text)
             if not edited and match and step.name != "edit_image":
                 base = match.group(2)  # an edit made again stands on what the first attempt stood on
             elif not edited:

@@ -63,6 +63,8 @@ class Policy:
             return self._history()
         if kind in ("undo", "redo", "go_back"):
             return self._moved(wanted)
+        if kind == "take_out":
+            return self._taken_out(wanted)
         if kind == "feedback":
             return self._adjusted(wanted)
         if kind == "variations":
@@ -201,6 +203,17 @@ class Policy:
         decided = Policy(later, self.tools, self.understand).next(self.understand(later))
         return decided if isinstance(decided, Call) else Words(f"{step.text} {decided.text}", decided.kind)
 
+    def _taken_out(self, wanted: Understanding) -> Call | Words:
+        """One edit out of the current picture, found by what it was about."""
+        versions = self.reading.last("list_versions")
+        if versions is None or not versions.ok:
+            return self._once("list_versions", {}, lambda text: Words(text, "answer"))
+        image_id = versions.edit_about(wanted.version or "")
+        if image_id is None:
+            sentence = f'No edit that still shows was about "{wanted.version}"; "what did we change?" lists them.'
+            return Words(sentence, "error")
+        return self._once("remove_edit", {"image_id": image_id}, lambda text: Words(text, "undo"))
+
     def _move_step(self, wanted: Understanding) -> Step | Call | Words:
         name, arguments = self._move_call(wanted)
         if name == "undo" and "undo" in self.tools and wanted.steps == 0:
@@ -281,7 +294,9 @@ def _made_by(image_id: str, past: tuple[PastTurn, ...]) -> PastTurn | None:
 
 def _result(edit: EditPlan, made: Step, image_id: str) -> str:
     before, after = (caption.split(" of ", 1)[-1] for caption in (edit.input_caption, edit.edited_caption))
-    sentence = f"The {edit.segmentation_prompt}: {before} is now {after} ({image_id})."
+    thing = edit.segmentation_prompt
+    named = thing if thing.startswith("everything") else f"the {thing}"
+    sentence = f"{named[:1].upper()}{named[1:]}: {before} is now {after} ({image_id})."
     if "not verified" in made.text.lower():
         sentence += ' The check could not confirm it; say "stronger" to try harder.'
     return sentence

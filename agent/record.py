@@ -108,6 +108,7 @@ class TurnRecord(BaseModel):
         seconds: wall seconds by stage, and "total".
         warnings: what the person should know, one sentence each.
         error: why the turn failed, or what the agent would have to be told to go on.
+        method: how the picture was edited: this project's own way, or one of the baselines.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -128,6 +129,7 @@ class TurnRecord(BaseModel):
     seconds: dict[str, float] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
     error: InstructEditError | None = Field(default=None, exclude=True)
+    method: str = "instructedit"
 
     @property
     def verified(self) -> bool:
@@ -173,6 +175,7 @@ class TurnRecord(BaseModel):
             "unet_evaluations": self.unet_evaluations,
             "verified": self.verified,
             **{name: first[name] for name in ("check", "checks", "attempts")},
+            "method": self.method,
             "models": self.models,
             "llm": self.llm,
             "seconds": self.seconds,

@@ -5,6 +5,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from agent.api import guard_for
 from agent.bundle import Bundle, BundleTurn, pixel_hash, read_bundle
+from agent.config import load_models
 from instructedit_models.errors import BadParameterError, CancelledError, InstructEditError, ModelUnavailableError
 from instructedit_models.imaging import LoadedImage, load_image, save_image
 from instructedit_models.provenance import Provenance
@@ -65,6 +67,7 @@ def replay(
     models: Models | None = None,
     output: Path | None = None,
     progress: ProgressCallback | None = None,
+    model_options: Mapping[str, Any] | None = None,
 ) -> Replayed:
     """Makes a run again.
 
@@ -73,6 +76,8 @@ def replay(
         models: a model set to use in place of the bundle's; its own by default.
         output: a folder to write each turn's picture to; None writes nothing.
         progress: called after each step of long work; raising CancelledError in it stops the replay.
+        model_options: how the bundle's own set is run ("device", "dtype" …), before what was recorded and what the
+            environment says.
 
     Raises:
         BadParameterError: the bundle or its input picture cannot be read, or is not what was recorded.
@@ -84,7 +89,8 @@ def replay(
     bundle, folder = read_bundle(path)
     loaded = _input(bundle, folder)
     use_threads(bundle.threads)
-    models = models or _model_set(bundle.models)
+    if models is None:
+        models = load_models(bundle.models, **{**bundle.model_options, **(model_options or {})})
     warnings = _other_models(bundle, models)
 
     def emit(event: Event) -> None:
@@ -94,10 +100,13 @@ def replay(
             progress(Progress(event.stage, event.step, event.total))
 
     with Workspace.temporary() as workspace:
-        settings = dataclasses.replace(bundle.tool_settings, guard=guard_for(models))
-        context = ToolContext(models, workspace.start(loaded.image), settings, emit)
-        turns = tuple(_turn(context, turn, loaded, output) for turn in bundle.turns)
-    return Replayed(all(turn.same for turn in turns), turns, warnings)
+        guard = guard_for(models)
+        context = ToolContext(models, workspace.start(loaded.image), bundle.tool_settings, emit)
+        turns = []
+        for turn in bundle.turns:
+            context.settings = dataclasses.replace(bundle.settings_of(turn), guard=guard)
+            turns.append(_turn(context, turn, loaded, output))
+    return Replayed(all(turn.same for turn in turns), tuple(turns), warnings)
 
 
 def _turn(context: ToolContext, turn: BundleTurn, loaded: LoadedImage, output: Path | None) -> ReplayedTurn:
@@ -161,12 +170,6 @@ def _input(bundle: Bundle, folder: Path) -> LoadedImage:
     if hashlib.sha256(data).hexdigest() != bundle.input_sha256:
         raise BadParameterError(f"The bundle's picture {file} is not the one that was recorded; it has been changed.")
     return load_image(file)
-
-
-def _model_set(name: str) -> Models:
-    from instructedit_models.model_sets import load_model_set
-
-    return load_model_set(name)
 
 
 def _other_models(bundle: Bundle, models: Models) -> tuple[str, ...]:

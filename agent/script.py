@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from agent.plans import MAX_INSTRUCTION
 from agent.script_files import Table, read_table
+from agent.script_masks import MaskSettings
 from instructedit_models.errors import BadParameterError
 from instructedit_models.limits import MAX_GUIDANCE_SCALE, MAX_RETRIES, MAX_RING, MAX_SEED, MAX_STEPS
-from tools.context import DEFAULT_RETRIES, EditOverrides, ToolSettings
+from tools.context import EditOverrides
 
-__all__ = ["Job", "JobSettings", "Script", "load_script"]
+__all__ = ["Job", "JobSettings", "Script", "Turn", "load_script"]
 
 MAX_JOBS = 100_000
 MAX_TURNS = 1000
@@ -26,18 +27,16 @@ _RESERVED = frozenset({"summary", "contact_sheet"})
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
-class JobSettings(BaseModel):
-    """What `defaults` may say, and each job for itself.
+class JobSettings(MaskSettings):
+    """What `defaults` may say, and each job for itself; masks among it (`MaskSettings`).
 
     Attributes:
         models: a model set by name, or a TOML file.
         llm: "offline", "openai:MODEL" …; None for what the environment says.
         seed, encoding_ratio, steps, guidance_scale, grow: parameters to fix; None leaves one to the model set.
-        retries: sweeps after an edit that fails its check.
+        retries: sweeps after an edit that fails its check; None for the rule of `EditOverrides.sweeps`.
         yes: take the best candidate where several tie, instead of stopping the turn with a question.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     models: str = Field(default="miniature", min_length=1)
     llm: str | None = Field(default=None, min_length=1)
@@ -46,15 +45,29 @@ class JobSettings(BaseModel):
     steps: int | None = Field(default=None, ge=1, le=MAX_STEPS)
     guidance_scale: float | None = Field(default=None, ge=1, le=MAX_GUIDANCE_SCALE)
     grow: int | None = Field(default=None, ge=0, le=MAX_RING)
-    retries: int = Field(default=DEFAULT_RETRIES, ge=0, le=MAX_RETRIES)
+    retries: int | None = Field(default=None, ge=0, le=MAX_RETRIES)
     yes: bool = False
 
     @property
-    def tool_settings(self) -> ToolSettings:
-        """The same, as a session takes it."""
-        names = ("seed", "encoding_ratio", "steps", "guidance_scale", "grow")
-        fixed = EditOverrides(**{name: getattr(self, name) for name in names})
-        return ToolSettings(fixed, assume_yes=self.yes, retries=self.retries)
+    def overrides(self) -> EditOverrides:
+        """What is fixed for all edits, as `agent.api.settings_for` takes it; masks come with their files."""
+        names = ("seed", "encoding_ratio", "steps", "guidance_scale", "grow", "retries")
+        return EditOverrides(**{name: getattr(self, name) for name in names}, feather=self.mask_feather)
+
+
+class Turn(MaskSettings):
+    """One thing that is said, with masks of its own where it needs other ones than the job's.
+
+    Attributes:
+        say: what is said.
+    """
+
+    say: str
+
+    @field_validator("say")
+    @classmethod
+    def _said(cls, value: str) -> str:
+        return _instruction(value)
 
 
 class Job(JobSettings):
@@ -64,23 +77,27 @@ class Job(JobSettings):
         name: of the folder that its results go to.
         image: the picture's file.
         instruction: what to do, where it is one thing.
-        turns: what to say, turn after turn.
+        turns: what to say, turn after turn; a file may give words alone.
     """
 
     name: str = Field(pattern=_NAME)
     image: str = Field(min_length=1)
     instruction: str | None = None
-    turns: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=MAX_TURNS, strict=False)
+    turns: tuple[Turn, ...] | None = Field(default=None, min_length=1, max_length=MAX_TURNS, strict=False)
 
     @field_validator("instruction")
     @classmethod
     def _said(cls, value: str | None) -> str | None:
         return None if value is None else _instruction(value)
 
-    @field_validator("turns")
+    @field_validator("turns", mode="before")
     @classmethod
-    def _all_said(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if value is None else tuple(_instruction(turn) for turn in value)
+    def _all_said(cls, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            return value
+        if odd := [turn for turn in value if not isinstance(turn, str | Mapping | Turn)]:
+            raise ValueError(f"a turn must be words in quotes, or a mapping with 'say', unlike {_short(odd[0])}")
+        return [Turn(say=_instruction(turn)) if isinstance(turn, str) else turn for turn in value]
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "Job":
@@ -88,17 +105,39 @@ class Job(JobSettings):
             raise ValueError("a job needs either 'instruction' or 'turns'")
         if self.name.lower() in _RESERVED:
             raise ValueError(f"the name {self.name!r} is taken by the run itself")
+        modes = [turn.mask_mode for turn in self.turns or () if turn.over(self).mask is None]
+        if any(modes) or (self.mask_mode is not None and not self.mask_files):
+            raise ValueError("'mask_mode' says how 'mask' meets what is found; give 'mask' too")
         return self
 
     @property
     def said(self) -> tuple[str, ...]:
         """Everything that is said, in order."""
-        return self.turns if self.turns is not None else (self.instruction or "",)
+        return tuple(turn.say for turn in self.turns) if self.turns is not None else (self.instruction or "",)
 
-    def digest(self, image_sha256: str) -> str:
-        """What the job's result depends on, in 16 hex digits; another digest means that it has to be run again."""
-        data = self.model_dump(mode="json", exclude={"name", "image", "instruction", "turns"})
+    @property
+    def masking(self) -> tuple[MaskSettings, ...]:
+        """What holds for masks, turn by turn: the turn's own words, the job's for the rest."""
+        own: tuple[MaskSettings, ...] = self.turns if self.turns is not None else (MaskSettings(),)
+        return tuple(turn.over(self) for turn in own)
+
+    @property
+    def mask_files(self) -> tuple[str, ...]:
+        """The files of all its masks, each once."""
+        return tuple(dict.fromkeys(masks.mask for masks in self.masking if masks.mask is not None))
+
+    def digest(self, image_sha256: str, masks: Mapping[str, str] | None = None) -> str:
+        """What the job's result depends on, in 16 hex digits; another digest means that it has to be run again.
+
+        Args:
+            image_sha256: of the picture's file.
+            masks: of the masks' files, by path.
+        """
+        hidden = {"name", "image", "instruction", "turns", *MaskSettings.model_fields}
+        data = self.model_dump(mode="json", exclude=hidden) | {"retries": self.overrides.sweeps}
         data |= {"said": list(self.said), "image": image_sha256}
+        said_of_masks = [one.digest_data(masks or {}) for one in self.masking]
+        data |= {"masks": said_of_masks} if any(said_of_masks) else {}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -119,8 +158,8 @@ def load_script(path: str | Path, roots: Sequence[str | Path] = ()) -> Script:
     """Reads and checks a script.
 
     Args:
-        path: a .yaml, .yml, .json, .jsonl or .csv file; pictures are looked for relative to its folder.
-        roots: folders; pictures outside all of them are refused. Without any, a picture may lie anywhere.
+        path: a .yaml, .yml, .json, .jsonl or .csv file; pictures and masks are looked for relative to its folder.
+        roots: folders; pictures and masks outside all of them are refused. Without any, they may lie anywhere.
 
     Raises:
         BadParameterError: the file cannot be read, or a job is not right; the sentence says where.
@@ -153,10 +192,44 @@ def load_script(path: str | Path, roots: Sequence[str | Path] = ()) -> Script:
         if (first := names.get(job.name.lower())) is not None:
             raise BadParameterError(f"{path}, line {line}: the job name {job.name!r} was used before, on line {first}.")
         names[job.name.lower()] = line
-        jobs.append(
-            job.model_copy(update={"image": str(_image(job.image, path, allowed, table.line((*place, "image"))))})
-        )
+        jobs.append(_located(job, place, _Places(path, allowed, table)))
     return Script(path, tuple(jobs))
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the files that a script names may lie."""
+
+    script: Path
+    roots: Sequence[Path]
+    table: Table
+
+    def file(self, given: str, place: tuple[str | int, ...], what: str) -> str:
+        """The absolute path of a file that the script names at a place."""
+        where = f"{self.script}, line {self.table.line(place)}"
+        if "\0" in given:
+            raise BadParameterError(f"{where}: the name of the {what} holds a null character.")
+        path = (self.script.parent / given).resolve()
+        if self.roots and not any(path.is_relative_to(root) for root in self.roots):
+            allowed = ", ".join(str(root) for root in self.roots)
+            raise BadParameterError(f"{where}: the {what} {given!r} lies outside {allowed}.")
+        return str(path)
+
+
+def _located(job: Job, place: tuple[str | int, ...], places: _Places) -> Job:
+    """The job with absolute paths."""
+    changes: dict[str, Any] = {"image": places.file(job.image, (*place, "image"), "picture")}
+    if job.mask is not None:
+        changes["mask"] = places.file(job.mask, (*place, "mask"), "mask")
+    if job.turns is not None:
+        turns = [
+            turn.model_copy(update={"mask": places.file(turn.mask, (*place, "turns", number, "mask"), "mask")})
+            if turn.mask is not None
+            else turn
+            for number, turn in enumerate(job.turns)
+        ]
+        changes["turns"] = tuple(turns)
+    return job.model_copy(update=changes)
 
 
 def _checked(model: type[Any], data: object, place: tuple[str | int, ...], table: Table, path: Path) -> Any:
@@ -210,13 +283,3 @@ def _instruction(value: str) -> str:
     if len(stripped) > MAX_INSTRUCTION:
         raise ValueError(f"an instruction has {len(stripped):,} characters, at most {MAX_INSTRUCTION:,} are read")
     return stripped
-
-
-def _image(given: str, script: Path, roots: Sequence[Path], line: int) -> Path:
-    if "\0" in given:
-        raise BadParameterError(f"{script}, line {line}: the name of the picture holds a null character.")
-    path = (script.parent / given).resolve()
-    if roots and not any(path.is_relative_to(root) for root in roots):
-        allowed = ", ".join(str(root) for root in roots)
-        raise BadParameterError(f"{script}, line {line}: the picture {given!r} lies outside {allowed}.")
-    return path

@@ -18,7 +18,8 @@ __all__ = ["Table", "read_table"]
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 12
 TURN_SEPARATOR = "|"
-_WHOLE = ("seed", "steps", "grow", "retries")
+_WHOLE = ("seed", "steps", "grow", "retries", "mask_shrink", "mask_grow", "mask_feather")
+_TRUTHS = ("yes", "invert_mask", "fill_holes", "keep_largest")
 _NUMBERS = ("encoding_ratio", "guidance_scale")
 
 
@@ -176,7 +177,7 @@ def _cell(key: str, cell: str) -> Any:
     """A cell as the schema wants it; what cannot be read so is left for the schema to refuse."""
     if key == "turns":
         return [turn.strip() for turn in cell.split(TURN_SEPARATOR)]
-    if key == "yes" and cell.strip().lower() in ("true", "yes", "1", "false", "no", "0"):
+    if key in _TRUTHS and cell.strip().lower() in ("true", "yes", "1", "false", "no", "0"):
         return cell.strip().lower() in ("true", "yes", "1")
     try:
         if key in _WHOLE:

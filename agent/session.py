@@ -6,17 +6,19 @@ Every face (command line, web, scripts, MCP) goes through it; `agent.api` wraps 
 from __future__ import annotations
 
 import re
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import prompts
-from agent.events import Asked, EventCallback, Failed, Replied
+from agent.events import Asked, Called, EventCallback, Failed, Replied
 from agent.outcome import Outcome, judge
 from agent.plans import MAX_INSTRUCTION, check_instruction
+from agent.policy import check_policy
 from agent.record import EditPart, TurnRecord
 from instructedit_models.errors import InstructEditError, LLMError
 from tools.context import Models, ToolContext, ToolSettings, TurnLog
@@ -82,13 +84,30 @@ class Session:
         Args:
             text: an instruction, a question or an answer, in any words.
         """
+        return self._turn(text, lambda start: self._run(check_instruction(text), start))
+
+    def act(self, text: str, tool: str, arguments: Mapping[str, Any], reply: str | None = None) -> TurnRecord:
+        """Calls one tool as a turn of its own, without asking the LLM, which reads of it in later turns.
+
+        What a button does, or a slider: a turn that fails leaves the picture as it was and says why in `error`.
+
+        Args:
+            text: what the person did, in words: "Undo.".
+            tool: a name in `tools.registry.TOOLS`.
+            arguments: which fit it.
+            reply: what is said afterwards, "{image_id}" standing for the version then current; by default what the tool
+                answers.
+        """
+        return self._turn(text, lambda start: self._call(text, tool, dict(arguments), reply, start))
+
+    def _turn(self, text: str, run: Callable[[str], list[BaseMessage]]) -> TurnRecord:
         with self._lock:
             started = time.perf_counter()
             start = self.conversation.current_id
             log = self.context.turn = TurnLog()
             messages: Sequence[BaseMessage] = ()
             try:
-                messages = self._run(check_instruction(text), start)
+                messages = run(start)
                 outcome = judge(log, self._edits_made(log), _text(messages[-1]), _claimed_kind(messages[-1]), self._llm)
             except InstructEditError as error:
                 outcome = Outcome("error", str(error), error)
@@ -125,14 +144,39 @@ class Session:
 
         if self._loop is None:
             self._loop = AgentLoop(self._chat_model, self.context, system_prompt(), self._limits)
-        if self._history is None:
-            self._history = _loaded(self.conversation.messages())
         asked = HumanMessage(prompts.render("turn.md", image_id=image_id, instruction=instruction))
-        before = [message for turn in self._history[-REMEMBERED_TURNS:] for message in turn]
+        before = [message for turn in self._remembered()[-REMEMBERED_TURNS:] for message in turn]
         added = self._loop.run([*before, asked])
         if not _text(added[-1]) and not self.context.turn.edits:
             raise LLMError("The LLM gave an empty answer; nothing was edited.")
         return [asked, *added]
+
+    def _call(self, text: str, tool: str, arguments: dict, reply: str | None, image_id: str) -> list[BaseMessage]:
+        from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+        from tools.registry import TOOLS, run_recorded
+
+        self._remembered()
+        for value in arguments.values():
+            if isinstance(value, str):
+                check_policy(value)
+        called_id = f"act_{secrets.token_hex(4)}"
+        self.context.emit(Called(tool=tool, arguments=arguments))
+        result = run_recorded(self.context, TOOLS[tool], arguments)
+        self.context.turn.tools_used.append(tool)
+        said = result.text if reply is None else reply.replace("{image_id}", self.conversation.current_id)
+        return [
+            HumanMessage(prompts.render("turn.md", image_id=image_id, instruction=text)),
+            AIMessage("", tool_calls=[{"name": tool, "args": arguments, "id": called_id}]),
+            ToolMessage(result.text, tool_call_id=called_id, name=tool),
+            AIMessage(said),
+        ]
+
+    def _remembered(self) -> list[list[BaseMessage]]:
+        """The messages of earlier turns, read when they are first needed."""
+        if self._history is None:
+            self._history = _loaded(self.conversation.messages())
+        return self._history
 
     def _edits_made(self, log: TurnLog) -> tuple[EditPart, ...]:
         """This turn's edits on the way to the current picture; not those made again or taken back."""

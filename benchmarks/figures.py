@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from instructedit_models.metrics.masks import iou
 from instructedit_models.miniature.words import COLOURS
 
 __all__ = [
@@ -131,12 +132,6 @@ def rate(
     if not len(values):
         return Row(what, None, bar, 0, None, **{"note": "no case", **more})
     return Row(what, round(float(np.mean(values)), 4), bar, len(values), bootstrap(values, groups), **more)
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two bool masks (H, W); 0 where both are empty."""
-    union = np.count_nonzero(a | b)
-    return float(np.count_nonzero(a & b) / union) if union else 0.0
 
 
 def subsets(masks: Sequence[np.ndarray]) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:

@@ -21,7 +21,7 @@ from benchmarks.judge import WEIGHTS as JUDGE_WEIGHTS
 from instructedit_models.errors import BadOutputError
 from instructedit_models.model_sets import ModelSet
 
-__all__ = ["SCHEMA", "begun", "write_record"]
+__all__ = ["SCHEMA", "begun", "write_json", "write_record"]
 
 SCHEMA = 1
 """The version of the record; it grows when a field changes its meaning."""
@@ -62,6 +62,11 @@ def write_record(path: Path, record: dict[str, Any], sections: Mapping[str, Sect
     rows = [{"section": name, **row.to_json()} for name, section in sections.items() for row in section.rows]
     cases = {name: section.cases for name, section in sections.items()}
     data = {**record, "written": datetime.now(UTC).isoformat(timespec="seconds"), "rows": rows, "sections": cases}
+    write_json(path, data)
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Writes a record as it is; the file appears whole or not at all. Raises BadOutputError as `write_record`."""
     temporary = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,11 +29,13 @@ __all__ = [
     "alphas",
     "blend",
     "ddim_step",
+    "denoise",
     "denoise_step",
     "invert",
     "invert_step",
     "levels",
     "masked_denoise_batch",
+    "noise_between",
     "predict_clean",
     "timesteps",
     "vary",
@@ -210,6 +212,44 @@ def masked_denoise_batch(
     return torch.cat([latents, *(start for _, start in starts[joined:])])
 
 
+def noise_between(cleaner: Tensor, noisier: Tensor, low: Level, high: Level) -> Tensor:
+    """The noise prediction with which Eq. 2 leads from one latent to the other, and Eq. 3 back.
+
+    Args:
+        cleaner: the latent of level `low`, (B, C, h, w).
+        noisier: the latent of level `high`, whose alpha is smaller.
+        low: the cleaner level.
+        high: the noisier level.
+    """
+    signal_low, signal_high = math.sqrt(low.alpha), math.sqrt(high.alpha)
+    noise_low, noise_high = math.sqrt(1 - low.alpha), math.sqrt(1 - high.alpha)
+    return (signal_low * noisier - signal_high * cleaner) / (signal_low * noise_high - signal_high * noise_low)
+
+
+def denoise(
+    start: Tensor, ladder: Sequence[Level], noise: Noise, on_step: StepCallback | None = None, update: Step = ddim_step
+) -> Tensor:
+    """Denoises from the top of `ladder` to its clean level, everywhere and without a background (Eq. 2 alone).
+
+    Args:
+        start: y of the highest level, (B, C, h, w).
+        ladder: the levels, clean first.
+        noise: the predictor; called once for each step.
+        on_step: told of each step.
+        update: the solver's step (see `solvers`).
+
+    Returns:
+        y_0, (B, C, h, w).
+    """
+    latents, total = start, len(ladder) - 1
+    for step, level in enumerate(range(total, 0, -1), start=1):
+        here, before = ladder[level], ladder[level - 1]
+        latents = update(latents, noise(latents, here.timestep), here, before)
+        if on_step:
+            on_step(step, total)
+    return latents
+
+
 def vary(stored: Sequence[Tensor], ladder: Sequence[Level], mask: Tensor, fresh: Tensor, strength: float) -> Tensor:
     """Another start for the same edit: x_r with part of its noise exchanged inside the mask.
 
@@ -226,10 +266,7 @@ def vary(stored: Sequence[Tensor], ladder: Sequence[Level], mask: Tensor, fresh:
     Returns:
         y_r, (B, C, h, w).
     """
-    low, high = ladder[-2].alpha, ladder[-1].alpha
-    signal_low, signal_high = math.sqrt(low), math.sqrt(high)
-    noise_low, noise_high = math.sqrt(1 - low), math.sqrt(1 - high)
-    before, top = stored[-2], stored[-1]
-    noise = (signal_low * top - signal_high * before) / (signal_low * noise_high - signal_high * noise_low)
+    top, noise_high = stored[-1], math.sqrt(1 - ladder[-1].alpha)
+    noise = noise_between(stored[-2], top, ladder[-2], ladder[-1])
     mixed = math.sqrt(1 - strength**2) * noise + strength * fresh
     return blend(mask, top + noise_high * (mixed - noise), top)

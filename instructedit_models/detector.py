@@ -7,7 +7,7 @@ network: per-word scores, thresholds, suppression of duplicates, and boxes in pi
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -188,26 +188,36 @@ class _GroundingDino(ABC):
         """
         prompt = _prompt(phrase)
         _check_words(self.tokenizer, prompt)
+        return self._detect(image, prompt, self.options)
+
+    def detect_published(self, image: Image.Image, phrase: str) -> list[Detection]:
+        """As the authors' code: a box is as good as its best token, and unknown words are passed over."""
+        return self._detect(image, _prompt(phrase), replace(self.options, score="max"))
+
+    def _detect(self, image: Image.Image, prompt: _Prompt, options: DetectionOptions) -> list[Detection]:
         encoding = self.tokenizer(prompt.text, return_offsets_mapping=True)
         count = len(encoding["input_ids"])
         if count > self.max_tokens:
-            return self._detect_by_halves(image, prompt, count)
+            return self._detect_by_halves(image, prompt, count, options)
         tokens, boxes = self._forward(image.convert("RGB"), prompt.text)
         scores = _word_scores(prompt, encoding["offset_mapping"], tokens)
-        return _detections(prompt, scores, boxes, image.size, self.options)
+        return _detections(prompt, scores, boxes, image.size, options)
 
-    def _detect_by_halves(self, image: Image.Image, prompt: _Prompt, count: int) -> list[Detection]:
+    def _detect_by_halves(
+        self, image: Image.Image, prompt: _Prompt, count: int, options: DetectionOptions
+    ) -> list[Detection]:
         phrases = [prompt.phrase(i) for i in range(len(prompt.phrases))]
         if len(phrases) == 1:
             raise BadInstructionError(
                 f"The phrase to look for is too long: {count} tokens, the detector reads {self.max_tokens}."
             )
         middle = len(phrases) // 2
-        found = [each for half in (phrases[:middle], phrases[middle:]) for each in self.detect(image, " . ".join(half))]
+        halves = [_prompt(" . ".join(half)) for half in (phrases[:middle], phrases[middle:])]
+        found = [each for half in halves for each in self._detect(image, half, options)]
         if not found:
             return []
         boxes, scores = torch.tensor([each.box for each in found]), torch.tensor([each.score for each in found])
-        return [found[i] for i in nms(boxes, scores, self.options.nms_iou).tolist()]
+        return [found[i] for i in nms(boxes, scores, options.nms_iou).tolist()]
 
     @abstractmethod
     def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:

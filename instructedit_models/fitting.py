@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from instructedit_models.hardware import gib
 from instructedit_models.model_files import Component, component_status, components_of
-from instructedit_models.recipes import Recipe
+from instructedit_models.recipes import BASELINE_ROLES, Recipe
 
 __all__ = ["Fit", "Plan", "fit", "role_bytes", "weight_bytes"]
 
@@ -22,6 +22,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "segmenter": ("segmenter",),
     "describer": ("describer",),
     "scorer": ("scorer",),
+    "instruct_pix2pix": ("instruct_pix2pix",),
+    "inpainting": ("inpainting",),
 }
 """What is loaded together: the attributes of a `ModelSet` and the roles that each needs."""
 
@@ -96,7 +98,7 @@ def role_bytes(recipe: Recipe, dtype: str) -> dict[str, int]:
 
 
 def fit(recipe: Recipe, plan: Plan, memory: tuple[int, int]) -> Fit:
-    """Whether a set fits.
+    """Whether a set fits, without what only baselines use.
 
     Args:
         recipe: the set.
@@ -104,7 +106,7 @@ def fit(recipe: Recipe, plan: Plan, memory: tuple[int, int]) -> Fit:
         memory: free and total bytes of the device, (0, 0) if unknown.
     """
     free, total = memory
-    roles = role_bytes(recipe, plan.dtype)
+    roles = {role: size for role, size in role_bytes(recipe, plan.dtype).items() if role not in BASELINE_ROLES}
     # Quantized weights cannot be moved, so they stay.
     stay = {role for role in roles if recipe.components[role].options.get("quantize")}
     peaks = {offload: _peak(roles, stay, offload) + recipe.working_bytes for offload in ("none", "model", "sequential")}

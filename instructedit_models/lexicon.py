@@ -3,6 +3,7 @@
 Nothing here says what a detector knows: nouns and attributes that are not listed go to it as they are.
 """
 
+from instructedit_models import numerals
 from instructedit_models.reference import RelationKind, Side, SizeWord
 
 COLOURS = frozenset(
@@ -45,14 +46,14 @@ SIDE_ADJECTIVES: dict[str, Side] = {
     "farthest": "back", "furthest": "back",
 }  # fmt: skip
 
+_SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
 ORDINALS = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4,
-    "5th": 5, "6th": 6, "last": -1,
-}  # fmt: skip
+    **numerals.ORDINALS,
+    **{f"{number}{_SUFFIXES.get(number, 'th')}": number for number in numerals.ORDINALS.values()},
+    "last": -1,
+}
 
-NUMBERS = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-}  # fmt: skip
+NUMBERS = {word: number for word, number in numerals.CARDINALS.items() if number > 1}
 
 ALL = frozenset({"all", "every", "each", "any"})
 DETERMINERS = frozenset(

@@ -25,6 +25,7 @@ from instructedit_models.search import SearchOptions
 from instructedit_models.types import Describer, Detector, Scorer, Segmenter
 
 __all__ = [
+    "build_baseline_unet",
     "build_describer",
     "build_detector",
     "build_editor",
@@ -103,6 +104,18 @@ def build_editor(recipe: Recipe, place: Place) -> MaskedDDIMEditor:
             place.residency,
             _torch_dtype(parts["unet"], place.dtype),
         )
+
+
+def build_baseline_unet(recipe: Recipe, role: str, place: Place) -> Any:
+    """The UNet of a baseline's role, placed like the editor's."""
+    component = recipe.components[role]
+    unet = _pretrained(component, "torch_dtype", place.dtype).eval().requires_grad_(False)
+    if place.attention_slicing:
+        unet.set_attention_slice("auto")
+    if recipe.speed.channels_last or place.residency.device.type == "cpu":
+        unet = unet.to(memory_format=torch.channels_last)
+    with memory_told():
+        return place.residency.place(unet, by_layer=True)
 
 
 def build_detector(recipe: Recipe, place: Place) -> Detector:

@@ -7,16 +7,26 @@ an attribute of the set is read.
 import gc
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from instructedit_models import fitting, hardware
 from instructedit_models.edit_options import SOLVERS
-from instructedit_models.errors import BadParameterError
+from instructedit_models.errors import BadParameterError, ModelUnavailableError
 from instructedit_models.fitting import Fit
-from instructedit_models.model_files import ComponentStatus, component_status, components_of, fetch
-from instructedit_models.recipes import CHANGES, DTYPES, OFFLOADS, ROLES, SETS, Recipe, find_set, model_set_names
+from instructedit_models.model_files import Component, ComponentStatus, component_status, components_of, fetch
+from instructedit_models.recipes import (
+    BASELINE_ROLES,
+    CHANGES,
+    DTYPES,
+    OFFLOADS,
+    ROLES,
+    SETS,
+    Recipe,
+    find_set,
+    model_set_names,
+)
 from instructedit_models.recipes import read_recipe as _read_recipe
 from instructedit_models.types import Change, Describer, Detector, EditOptions, ProgressCallback, Scorer, Segmenter
 
@@ -112,6 +122,24 @@ class ModelSet:
         """CLIP."""
         return self._part("scorer", lambda: _loaders().build_scorer(self.recipe, self._place))
 
+    @property
+    def instruct_pix2pix(self) -> Any:
+        """InstructPix2Pix's UNet, where the set has one."""
+        return self._baseline("instruct_pix2pix")
+
+    @property
+    def inpainting(self) -> Any:
+        """The inpainting UNet, where the set has one."""
+        return self._baseline("inpainting")
+
+    def _baseline(self, role: str) -> Any:
+        if role not in self.recipe.components:
+            raise ModelUnavailableError(
+                f"The model set '{self.name}' has no weights for the method {role}; use another method, or a set with "
+                f"a component {role}."
+            )
+        return self._part(role, lambda: _loaders().build_baseline_unet(self.recipe, role, self._place))
+
     def defaults(self, change: Change) -> EditOptions:
         """The parameters that suit this set, and the solver, for a kind of change.
 
@@ -122,15 +150,25 @@ class ModelSet:
             raise BadParameterError(f"There is no change {change!r}; it is one of {', '.join(CHANGES)}.")
         return self.recipe.options(change, self.solver)
 
-    def status(self) -> list[ComponentStatus]:
-        """Every component: its class, source, size, licence and whether it is on this machine. Loads nothing."""
-        return [component_status(component) for component in components_of(self.recipe.components)]
+    def status(self, baselines: bool = False) -> list[ComponentStatus]:
+        """Every component: its class, source, size, licence and whether it is on this machine. Loads nothing.
 
-    def pull(self, progress: ProgressCallback | None = None) -> list[ComponentStatus]:
+        Args:
+            baselines: list those too that only baselines use.
+        """
+        return [component_status(component) for component in self._components(baselines)]
+
+    def _components(self, baselines: bool) -> Iterator[Component]:
+        parts = self.recipe.components
+        wanted = {role: each for role, each in parts.items() if baselines or role not in BASELINE_ROLES}
+        return components_of(wanted)
+
+    def pull(self, progress: ProgressCallback | None = None, baselines: bool = False) -> list[ComponentStatus]:
         """Downloads whatever is not on this machine; loads nothing.
 
         Args:
             progress: told of mebibytes done, of stage "download <role>".
+            baselines: also what only baselines use; otherwise that is downloaded when one is run.
 
         Returns:
             What was missing, as it is now.
@@ -138,7 +176,7 @@ class ModelSet:
         Raises:
             ModelUnavailableError: something cannot be downloaded; what was downloaded before it stays.
         """
-        missing = [each for each in components_of(self.recipe.components) if not component_status(each).present]
+        missing = [each for each in self._components(baselines) if not component_status(each).present]
         for component in missing:
             fetch(component, progress)
         return [component_status(component) for component in missing]
@@ -152,7 +190,7 @@ class ModelSet:
         """Lets go of models, to be built again when they are next read; what others still hold stays with them.
 
         Args:
-            names: "editor", "detector", "segmenter", "describer", "scorer"; all of them by default.
+            names: "editor", "detector", "segmenter", "describer", "scorer", or a baseline's role; all by default.
 
         Returns:
             The names of those that were let go.

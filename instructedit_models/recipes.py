@@ -15,12 +15,25 @@ from instructedit_models.errors import BadParameterError
 from instructedit_models.model_files import Component, parse_component
 from instructedit_models.types import Change, EditOptions
 
-__all__ = ["CHANGES", "DTYPES", "OFFLOADS", "OPTIONAL_ROLES", "ROLES", "SETS", "Recipe", "Speed", "find_set"]
+__all__ = [
+    "BASELINE_ROLES",
+    "CHANGES",
+    "DTYPES",
+    "OFFLOADS",
+    "OPTIONAL_ROLES",
+    "ROLES",
+    "SETS",
+    "Recipe",
+    "Speed",
+    "find_set",
+]
 __all__ += ["model_set_names", "read_recipe"]
 
 SETS = Path(__file__).parent / "sets"
 ROLES = ("vae", "text_encoder", "tokenizer", "unet", "scheduler", "detector", "segmenter", "describer", "scorer")
-OPTIONAL_ROLES = ("lcm_lora",)
+BASELINE_ROLES = ("instruct_pix2pix", "inpainting")
+"""UNets that only the baselines of these names use."""
+OPTIONAL_ROLES = ("lcm_lora", *BASELINE_ROLES)
 CHANGES: tuple[Change, ...] = ("shape", "appearance", "background")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")

@@ -34,3 +34,7 @@ class RememberingDetector:
             while len(self._known) > self._answers:
                 self._known.popitem(last=False)
         return list(self._known[key])
+
+    def forget(self) -> None:
+        """Looks at every picture anew, so that what a search costs does not depend on what was searched before."""
+        self._known.clear()

@@ -1,23 +1,30 @@
 """Short hashes of a model set's weights, for bundles: were two results made by the same models?"""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from instructedit_models.model_files import Component
+from instructedit_models.recipes import BASELINE_ROLES
 
 __all__ = ["revisions_of"]
 
 _SAMPLE = 2**20
 
 
-def revisions_of(models: Any) -> dict[str, str]:
+def revisions_of(models: Any, also: Sequence[str] = ()) -> dict[str, str]:
     """By role, 12 hex digits of each component's files, or the name of its revision where it comes from a hub.
 
     Of a large file its size and its first and last mebibyte are hashed. What is no `ModelSet` (in tests) has none.
+
+    Args:
+        models: the model set.
+        also: roles of baselines that were used; the others are left out.
     """
     recipe = getattr(models, "recipe", None)
-    return {role: _revision(component) for role, component in recipe.components.items()} if recipe else {}
+    components = recipe.components.items() if recipe else ()
+    return {role: _revision(part) for role, part in components if role not in BASELINE_ROLES or role in also}
 
 
 def _revision(component: Component) -> str:

@@ -6,33 +6,34 @@ A detector that is asked for a cup alone finds something cup-like; asked for eve
 from collections.abc import Sequence
 
 from instructedit_models.choosing import box_iou
-from instructedit_models.types import Box, Detection
+from instructedit_models.types import Detection
 
 __all__ = ["distinct", "unrivalled"]
 
 
 def unrivalled(
-    boxes: Sequence[Box], noun: str, census: Sequence[Detection], *, same_iou: float, margin: float = 1.0
-) -> list[int]:
-    """The boxes that no other noun fits better.
+    found: Sequence[Detection], noun: str, census: Sequence[Detection], *, same_iou: float, margin: float = 1.0
+) -> list[Detection]:
+    """The detections that no other noun fits better.
 
     Args:
-        boxes: of the candidates, x0, y0, x1, y1 in pixels.
+        found: the candidates, found by a prompt of their own; asked for among many nouns a detector is less sure, so
+            that the higher of both scores speaks for the noun.
         noun: what they were found as.
         census: what the detector finds for every noun it knows, doubles included, each with its noun as the phrase.
         same_iou: boxes that overlap by more are the same object.
         margin: how many times as sure the rival must be.
 
     Returns:
-        Indices of the boxes that are kept, ascending.
+        Those that are kept, in their order.
     """
     kept = []
-    for i, box in enumerate(boxes):
-        there = [each for each in census if box_iou(each.box, box) >= same_iou]
-        own = max((each.score for each in there if each.phrase == noun), default=0.0)
+    for candidate in found:
+        there = [each for each in census if box_iou(each.box, candidate.box) >= same_iou]
+        own = max([candidate.score, *(each.score for each in there if each.phrase == noun)])
         rival = max((each.score for each in there if each.phrase != noun), default=0.0)
         if rival <= margin * own:
-            kept.append(i)
+            kept.append(candidate)
     return kept
 
 

@@ -189,9 +189,7 @@ class Search:
         if phrase not in self._found:
             detections = self.models.detector.detect(self.image, phrase)
             if detections and noun in self.models.object_phrases:
-                boxes = [each.box for each in detections]
-                kept = unrivalled(boxes, noun, self._census, same_iou=self.options.choosing.same_iou)
-                detections = [detections[i] for i in kept]
+                detections = unrivalled(detections, noun, self._census, same_iou=self.options.choosing.same_iou)
             self._found[phrase] = self._segmented(detections)
         return self._found[phrase]
 

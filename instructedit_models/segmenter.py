@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +19,12 @@ from instructedit_models.errors import BadMaskError, BadParameterError, ModelUna
 from instructedit_models.grounding import GroundedSegmenter, Grounding
 from instructedit_models.sam_model import build_sam
 from instructedit_models.search import SearchOptions
-from instructedit_models.types import Box
+from instructedit_models.types import Box, Click
 
 __all__ = ["Click", "GroundedSegmenter", "Grounding", "Refiner", "SamSegmenter", "SearchOptions"]
 
 _SURE = 8.0
 """The logit that stands for a pixel of a given mask; SAM's own are between about -30 and 30."""
-
-
-@dataclass(frozen=True)
-class Click:
-    """A point of a picture that belongs to a mask, or that does not.
-
-    Attributes:
-        x: in pixels, from the left.
-        y: in pixels, from the top.
-        inside: whether the point belongs to the mask.
-    """
-
-    x: float
-    y: float
-    inside: bool = True
 
 
 class SamSegmenter:

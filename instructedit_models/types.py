@@ -33,6 +33,21 @@ class Detection:
 
 
 @dataclass(frozen=True)
+class Click:
+    """A point of a picture that belongs to a mask, or that does not.
+
+    Attributes:
+        x: in pixels, from the left.
+        y: in pixels, from the top.
+        inside: whether the point belongs to the mask.
+    """
+
+    x: float
+    y: float
+    inside: bool = True
+
+
+@dataclass(frozen=True)
 class Region:
     """A candidate for a segmentation prompt: a detection with its mask.
 

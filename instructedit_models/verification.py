@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from instructedit_models import colours
+from instructedit_models import colours, lexicon
 from instructedit_models.errors import BadInstructionError, BadMaskError, UnknownWordError
 from instructedit_models.types import Box, Change, Detector, Scorer
 
@@ -26,6 +26,8 @@ _SMALLEST_PART = 0.05
 """Parts of a mask that are smaller than this share of the largest one are crumbs."""
 _GONE = 0.6
 """The source is gone where its score fell below this share of what it was."""
+_LOOKS_NEW = 0.2
+"""By how much the detector must be surer of "wooden cat" than before, for the material to count as changed."""
 _NEAR_COLOUR = 30.0
 """With CLIP content, a colour this near to the asked one passes even if another word is nearer still."""
 _MEDIUM = re.compile(
@@ -45,8 +47,8 @@ class Verification:
         score_after: the same after it.
         note: one sentence.
         score: how well it did; orders several results of one edit, larger = better.
-        checks: by name ("caption", "target", "source", "colour", "outside") whether it passed; None where it could
-            not be made or does not apply.
+        checks: by name ("caption", "target", "source", "colour", "material", "outside") whether it passed; None where
+            it could not be made or does not apply.
     """
 
     passed: bool
@@ -94,8 +96,10 @@ class Verifier:
         self._captions = (input_caption, edited_caption)
         self._scorer = scorer
         self._colour = colours.asked_colour(input_caption, edited_caption) if change != "background" else None
-        # A detector tells nouns apart, which CLIP alone often gets wrong; on colours and materials it says little.
-        self._detector = detector if change == "shape" and self._colour is None else None
+        # A detector tells nouns and materials apart, which CLIP alone often gets wrong; on colours it says little.
+        self._material = change == "appearance" and materials_differ(input_caption, edited_caption)
+        wanted = self._colour is None and (change == "shape" or self._material)
+        self._detector = detector if wanted else None
 
     def check(self, after: Image.Image, region: np.ndarray | None = None) -> Verification:
         """Checks one result; see `check_all`."""
@@ -143,13 +147,17 @@ class Verifier:
         if seen:
             checks["colour"] = seen.passed or (fits and seen.distance <= _NEAR_COLOUR)
             total -= seen.distance / 100
+        elif self._material and self._detector is not None:
+            checks["material"], margin = self._new_look(after)
+            total += margin
         elif self._detector is not None:
             checks["target"], checks["source"], margin = self._detected(after)
             total += margin
         outside = None if region is None else self._same_outside(after, region)
         checks["outside"] = outside
-        refuted = checks["target"] is False or checks["source"] is False
-        there = bool(checks["colour"]) if seen else (fits or bool(checks["target"])) and not refuted
+        refuted = False in (checks["target"], checks["source"], checks.get("material"))
+        found = bool(checks["target"]) or bool(checks.get("material"))
+        there = bool(checks["colour"]) if seen else (fits or found) and not refuted
         passed = nearer and there and outside is not False
         return Verification(passed, before, score, self._note(checks, nearer, seen), total, checks)
 
@@ -163,6 +171,8 @@ class Verifier:
             return f"The detector still finds {_phrase(source)!r} there."
         if nearer and checks["target"] is False:
             return f"The detector does not find {_phrase(target)!r} there."
+        if nearer and checks.get("material") is False:
+            return f"The detector sees little more of {_phrase(target)!r} there than before."
         if checks["caption"]:
             return f"The result fits {target!r} better than {source!r}."
         if nearer and checks["target"] and checks["source"] is not False:
@@ -188,6 +198,17 @@ class Verifier:
         if not there and not source_before:
             return None, gone, margin  # it saw nothing before either
         return there, gone, margin
+
+    def _new_look(self, after: Image.Image) -> tuple[bool | None, float]:
+        """Whether the thing is of the asked material now, as the detector sees it, and by how much more than before."""
+        if self._seen_before is None:
+            return None, 0.0
+        source_before, target_before = self._seen_before
+        source, target = self._seen(after)
+        gain = (target - target_before) - (source - source_before if "plain" in _words(self._captions[1]) else 0.0)
+        if not any((source_before, target_before, source, target)):
+            return None, 0.0  # it saw nothing before, and sees nothing now
+        return gain >= _LOOKS_NEW, gain
 
     @cached_property
     def _seen_before(self) -> tuple[float, float] | None:
@@ -235,6 +256,15 @@ def verify(
         BadMaskError: the mask is empty or of another size than the pictures.
     """
     return Verifier(before, mask, input_caption, edited_caption, scorer, detector, change).check(after)
+
+
+def materials_differ(input_caption: str, edited_caption: str) -> bool:
+    """Whether the edited caption names a material that the input caption does not, e.g. "wooden"."""
+    return bool((_words(edited_caption) - _words(input_caption)) & lexicon.MATERIALS)
+
+
+def _words(caption: str) -> set[str]:
+    return set(re.findall(r"[\w-]+", caption.lower()))
 
 
 def _phrase(caption: str) -> str:

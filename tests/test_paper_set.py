@@ -113,7 +113,7 @@ def test_flan_t5_keeps_an_output_layer_of_its_own(models: ModelSet) -> None:
 
 def test_clips_slow_tokenizer_knows_every_word(models: ModelSet) -> None:
     assert models.editor.unknown_words("an axolotl") == ()
-    assert models.editor._embed("photo of a red car").shape == (1, 77, 32)
+    assert models.editor.embed("photo of a red car").shape == (1, 77, 32)
 
 
 def test_a_shard_that_is_missing_is_named(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from instructedit_models.edit_options import check_options
@@ -124,6 +125,16 @@ class EditOverrides:
         if self.retries is not None:
             _check_retries(self.retries)
         check_options(self.applied(EditOptions()))
+
+    @property
+    def sweeps(self) -> int:
+        """`retries`; where nobody said how many, `DEFAULT_RETRIES`, and 0 where the encoding ratio is fixed.
+
+        Who sets the strength by hand wants that one edit, at its price.
+        """
+        if self.retries is not None:
+            return self.retries
+        return DEFAULT_RETRIES if self.encoding_ratio is None else 0
 
     def applied(self, options: EditOptions) -> EditOptions:
         """The options, with what was fixed put in."""
@@ -253,6 +264,13 @@ class ToolContext:
     settings: ToolSettings = field(default_factory=ToolSettings)
     emit: Callable[[Event], None] = lambda event: None
     turn: TurnLog = field(default_factory=TurnLog)
+
+    @cached_property
+    def revisions(self) -> dict[str, str]:
+        """What the weights are, by role, and the editor's own revision as "editor"; hashed once."""
+        from instructedit_models.revisions import revisions_of
+
+        return revisions_of(self.models) | {"editor": self.models.editor.revision}
 
     def moved_to(self, image_id: str) -> None:
         """Notes and tells that another version is current."""

@@ -54,9 +54,13 @@ class Conversation:
 
     @property
     def current_id(self) -> str:
-        """The id of the picture that the next edit is made on."""
+        """The id of the picture that the next edit is made on.
+
+        Raises:
+            BadParameterError: the conversation was deleted meanwhile.
+        """
         rows = self.workspace.query("SELECT current_image FROM conversations WHERE id = ?", (self.id,))
-        return rows[0][0]
+        return self._there(rows[0] if rows else None)[0]
 
     def add_image(self, image: Image.Image, source: str = "") -> str:
         """Keeps an original picture, makes it current, and returns its id."""
@@ -300,12 +304,19 @@ class Conversation:
         return f"image_{number}"
 
     def _move(self, connection: sqlite3.Connection, image_id: str, reason: str) -> None:
-        row = connection.execute("SELECT current_image FROM conversations WHERE id = ?", (self.id,)).fetchone()
+        row = self._there(
+            connection.execute("SELECT current_image FROM conversations WHERE id = ?", (self.id,)).fetchone()
+        )
         number = self._next(connection, "moves")
         connection.execute(
             "INSERT INTO moves VALUES (?, ?, ?, ?, ?, ?)", (self.id, number, row[0], image_id, reason, now())
         )
         connection.execute("UPDATE conversations SET current_image = ? WHERE id = ?", (image_id, self.id))
+
+    def _there(self, row: tuple | None) -> tuple:
+        if row is None:
+            raise BadParameterError(f"The conversation {self.id} is not there any more: it was deleted meanwhile.")
+        return row
 
     def _next(self, connection: sqlite3.Connection, table: str) -> int:
         row = connection.execute(

@@ -141,7 +141,7 @@ def keep(context: ToolContext, prepared: Prepared, tried: Tried) -> EditNode:
             unet_evaluations=tried.unet_evaluations,
             inversion_cached=tried.attempts[0].result.inversion_cached,
             seconds={stage: round(seconds, 4) for stage, seconds in kept.result.seconds.items()},
-            models={"set": models.name, "editor": models.editor.revision},
+            models={"set": models.name, **context.revisions},
             verification=tried.verification_json(),
             adjusts=request.adjusts,
             base=request.base,

@@ -1,6 +1,6 @@
-"""Takes pictures out of a workspace: one version as a file, or a whole conversation as a folder.
+"""Takes pictures out of a workspace: a whole conversation as a folder, and what a version's original file still holds.
 
-`instructedit workspace export` and the chat's /save call it; what is written appears whole or not at all.
+`agent.saving` calls it, which also knows how a file tells how it was made.
 """
 
 import dataclasses
@@ -8,39 +8,32 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from instructedit_models.errors import BadImageError, BadOutputError
-from instructedit_models.imaging import LoadedImage, load_image, save_image
+from instructedit_models.imaging import LoadedImage, load_image
 from tools.conversation import Conversation
 from tools.graph import MaskEntry, Version
 
-__all__ = ["SCHEMA", "export_conversation", "export_version", "history", "original_of"]
+__all__ = ["SCHEMA", "check_outside", "export_conversation", "history", "original_of"]
 
 SCHEMA = 1
 """The version of `history.json`."""
 
 
-def export_version(conversation: Conversation, image_id: str, path: Path) -> tuple[str, ...]:
-    """Writes one version as a picture file, with its original's mode, transparency, profile and EXIF where known.
-
-    Returns:
-        Sentences for the person, as `imaging.save_image` gives them.
-
-    Raises:
-        BadParameterError: there is no such version.
-        BadOutputError: the file cannot be written, or lies inside the workspace.
-        WorkspaceError: a file of the workspace is missing or damaged.
-    """
-    _outside(conversation, path)
-    return save_image(conversation.image(image_id), path, original_of(conversation, image_id))
-
-
-def export_conversation(conversation: Conversation, folder: Path) -> list[str]:
+def export_conversation(
+    conversation: Conversation, folder: Path, save: Callable[[str, Path], None] | None = None
+) -> list[str]:
     """Writes every version and mask of a conversation, and `history.json`, into a new folder.
+
+    Args:
+        conversation: what to write.
+        folder: which must not exist, or be empty.
+        save: writes a version, by its id, to a path; by default a copy of the workspace's own file.
 
     Returns:
         The names of the files.
@@ -49,19 +42,22 @@ def export_conversation(conversation: Conversation, folder: Path) -> list[str]:
         BadOutputError: the folder exists and is not empty, lies inside the workspace, or cannot be written.
         WorkspaceError: a file of the workspace is missing or damaged; nothing is written then.
     """
-    _outside(conversation, folder)
+    check_outside(conversation, folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadOutputError(f"{folder} exists already and is not an empty folder; choose another one.")
     objects = conversation.workspace.objects
-    files = {f"{version.id}.png": version.sha256 for version in conversation.versions()}
-    files |= {f"{mask.id}.png": mask.sha256 for mask in conversation.masks()}
+    pictures = {version.id: version.sha256 for version in conversation.versions()}
+    files = pictures | {mask.id: mask.sha256 for mask in conversation.masks()}
     for sha256 in files.values():
         objects.check(sha256)
     partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
     try:
         partial.mkdir(parents=True)
         for name, sha256 in files.items():
-            shutil.copyfile(objects.path(sha256), partial / name)
+            if save is not None and name in pictures:
+                save(name, partial / f"{name}.png")
+            else:
+                shutil.copyfile(objects.path(sha256), partial / f"{name}.png")
         text = json.dumps(history(conversation), indent=1)
         (partial / "history.json").write_text(text + "\n", encoding="utf-8")
         os.replace(partial, folder)
@@ -69,7 +65,7 @@ def export_conversation(conversation: Conversation, folder: Path) -> list[str]:
         raise BadOutputError(f"Cannot export to {folder}: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return [*files, "history.json"]
+    return [*(f"{name}.png" for name in files), "history.json"]
 
 
 def history(conversation: Conversation) -> dict[str, Any]:
@@ -104,7 +100,8 @@ def original_of(conversation: Conversation, image_id: str) -> LoadedImage | None
     return loaded if same else None
 
 
-def _outside(conversation: Conversation, path: Path) -> None:
+def check_outside(conversation: Conversation, path: Path) -> None:
+    """Raises BadOutputError where a path to write to lies inside the conversation's own workspace."""
     root = conversation.workspace.directory.resolve()
     if path.resolve().is_relative_to(root):
         raise BadOutputError(f"{path} lies inside the workspace {root}; export to a place outside it.")

@@ -7,14 +7,14 @@ import re
 from collections.abc import Sequence
 
 from instructedit_models.errors import BadParameterError
+from instructedit_models.numerals import NTH, nth
 from tools.conversation import Conversation
 from tools.graph import Version
 
 __all__ = ["find_version", "matching_versions", "what_it_was"]
 
 _NUMBER = re.compile(r"(?:image|version|number|picture|turn|no\.?|#)?[ _#]*(\d{1,9})")
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
-_NTH = re.compile(rf"({'|'.join(_ORDINALS)}|\d{{1,9}}(?:st|nd|rd|th))(?: (?:version|picture|image|one))?")
+_NTH = re.compile(rf"({NTH})(?: (?:version|picture|image|one))?")
 _ORIGINAL = {"original", "source", "start", "beginning", "unedited", "untouched", "where we started"}
 _LATEST = {"latest", "newest", "last", "most recent", "end"}
 _PREVIOUS = {"previous", "back", "where we were", "where i was", "one before", "before", "that"}
@@ -45,7 +45,7 @@ def matching_versions(conversation: Conversation, words: str) -> list[Version]:
     versions = conversation.versions()
     text = " ".join(re.sub(r"[^\w#.' -]", " ", words.lower()).split()).strip(" .'")
     text = re.sub(r"^(?:(?:go )?back to |to )", "", text)
-    plain = re.sub(r"^the ", "", text)
+    plain = re.sub(r"^(?:the )?(?:very )?", "", text)
     if not plain:
         raise BadParameterError("No version was named; give its number, its id or what it was.")
     if (number := _named_number(plain)) is not None:
@@ -77,10 +77,8 @@ def what_it_was(version: Version) -> str:
 def _named_number(text: str) -> int | None:
     if match := _NUMBER.fullmatch(text):
         return int(match.group(1))
-    if match := _NTH.fullmatch(text):
-        nth = match.group(1)
-        return int(re.sub(r"\D", "", nth)) if nth[0].isdigit() else _ORDINALS.index(nth) + 1
-    return None
+    match = _NTH.fullmatch(text)
+    return nth(match.group(1)) if match else None
 
 
 def _numbered(versions: Sequence[Version], number: int, words: str) -> Version:

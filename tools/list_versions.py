@@ -7,6 +7,9 @@ from tools.graph import EditNode, Version
 __all__ = ["ListVersions", "ListVersionsArguments"]
 
 LISTED = 40
+"""The newest versions that are listed."""
+LEADING = 160
+"""The older ones that are listed as well, since they lead to the current picture."""
 
 
 class ListVersionsArguments(Arguments):
@@ -22,12 +25,27 @@ class ListVersions(Tool[ListVersionsArguments]):
     repeatable = True
 
     def run(self, context: ToolContext, arguments: ListVersionsArguments) -> ToolResult:
-        """One line per version, newest last; of very many only the newest."""
+        """One line per version, newest last; of very many the newest, and those that lead to the current one."""
         versions, current = context.conversation.versions(), context.conversation.current_id
-        lines = [_line(version, current) for version in versions[-LISTED:]]
-        if len(versions) > LISTED:
-            lines.insert(0, f"({len(versions) - LISTED} older versions)")
+        older = versions[:-LISTED]
+        leading = {edit.image_id for edit in context.conversation.path(current)} | {current}
+        leading |= _adjusted(leading, {version.id: version for version in versions})
+        shown = [version for version in older if version.id in leading][-LEADING:]
+        lines = [_line(version, current) for version in (*shown, *versions[-LISTED:])]
+        if len(older) > len(shown):
+            lines.insert(0, f"({len(older) - len(shown)} older versions)")
         return ToolResult("\n".join(lines), image_id=current)
+
+
+def _adjusted(leading: set[str], versions: dict[str, Version]) -> set[str]:
+    """What the edits on the way were made again from, first attempts included."""
+    found: set[str] = set()
+    for image_id in leading:
+        edit = versions[image_id].edit
+        while edit is not None and edit.adjusts and edit.adjusts not in found:
+            found.add(edit.adjusts)
+            edit = versions[edit.adjusts].edit
+    return found
 
 
 def _line(version: Version, current: str) -> str:

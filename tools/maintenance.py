@@ -1,17 +1,24 @@
 """Care of a workspace: `verify` names what is missing or altered, `collect` clears away what nothing names.
 
-`instructedit workspace verify | gc` call it. Neither ever changes a version.
+`instructedit workspace verify | gc | delete` call it. Nothing here ever changes a version; `delete` takes a whole
+conversation out of the database, and its files are then what nothing names.
 """
 
 import contextlib
+import shutil
+import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from instructedit_models.errors import WorkspaceError
 from instructedit_models.types import Progress, ProgressCallback
 from tools.workspace import Workspace
 
-__all__ = ["Collected", "Fault", "Verified", "collect", "verify"]
+__all__ = ["SHOWN", "Collected", "Deleted", "Fault", "Verified", "collect", "delete", "verify"]
+
+SHOWN = "shown"
+"""The folder of a workspace for pictures that a chat shows as files; they can all be made again."""
 
 _OBJECTS = """
     SELECT sha256, conversation || ' image_' || number FROM images
@@ -84,6 +91,24 @@ class Collected:
     bytes: int
 
 
+@dataclass(frozen=True)
+class Deleted:
+    """A conversation that is gone.
+
+    Attributes:
+        id: 12 hex digits.
+        versions, turns: how many it had.
+        files: how many files nothing names any more; `collect` removes them.
+        bytes: their size together.
+    """
+
+    id: str
+    versions: int
+    turns: int
+    files: int
+    bytes: int
+
+
 def verify(workspace: Workspace, progress: ProgressCallback | None = None) -> Verified:
     """Reads every file that the workspace names, and checks it against its name and the database against itself.
 
@@ -110,7 +135,7 @@ def verify(workspace: Workspace, progress: ProgressCallback | None = None) -> Ve
 
 
 def collect(workspace: Workspace, dry_run: bool = False) -> Collected:
-    """Removes files that no row names: left by killed processes and edits that were never finished.
+    """Removes files that no row names: left by killed processes, edits that were never finished, and `delete`.
 
     No other process can write meanwhile, so a file that is about to be named is safe.
 
@@ -129,7 +154,8 @@ def collect(workspace: Workspace, dry_run: bool = False) -> Collected:
     files: list[str] = []
     size = 0
     with workspace.transaction() as connection:
-        used = {row[0] for row in connection.execute(_OBJECTS)}
+        used = _named(connection)
+        kept = {row[0] for row in connection.execute("SELECT id FROM conversations")}
         for sha256, path in workspace.objects.stored():
             if sha256 in used:
                 continue
@@ -139,9 +165,69 @@ def collect(workspace: Workspace, dry_run: bool = False) -> Collected:
                     path.unlink()
                 files.append(path.name)
                 size += weight
+        for folder in _shown(workspace):
+            if folder.name not in kept:
+                previews = [path for path in folder.rglob("*") if path.is_file()]
+                size += sum(path.stat().st_size for path in previews)
+                files += [str(path.relative_to(workspace.directory)) for path in previews]
+                if not dry_run:
+                    shutil.rmtree(folder, ignore_errors=True)
     if not dry_run:
         workspace.query("PRAGMA wal_checkpoint(TRUNCATE)")
     return Collected(tuple(files), size)
+
+
+def delete(workspace: Workspace, conversation_id: str) -> Deleted:
+    """Takes a conversation out of the database, in one step: all of it is gone afterwards, or nothing.
+
+    What was said is overwritten in the database, not only unlinked. The files stay until `collect`; those that other
+    conversations name stay for good.
+
+    Args:
+        workspace: where it is.
+        conversation_id: its id, or the first digits of it where no other id begins so.
+
+    Raises:
+        BadParameterError: there is none of that id, or there are several.
+        WorkspaceError: the database is damaged or locked; nothing is deleted then.
+    """
+    found = workspace.conversation(conversation_id).id
+    workspace.query("PRAGMA secure_delete = ON")
+    with workspace.transaction() as connection:
+        before = _named(connection)
+        versions, turns = (
+            int(connection.execute(f"SELECT COUNT(*) FROM {table} WHERE conversation = ?", (found,)).fetchone()[0])
+            for table in ("images", "turns")
+        )
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        for table, column in _belonging(connection):
+            connection.execute(f'DELETE FROM "{table}" WHERE "{column}" = ?', (found,))
+        connection.execute("DELETE FROM conversations WHERE id = ?", (found,))
+        unnamed = before - _named(connection)
+    workspace.query("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Deleted(found, versions, turns, len(unnamed), sum(map(workspace.objects.bytes_of, unnamed)))
+
+
+def _named(connection: sqlite3.Connection) -> set[str]:
+    """The SHA-256 of every object that a row names."""
+    return {row[0] for row in connection.execute(_OBJECTS)}
+
+
+def _belonging(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Every table with rows that belong to a conversation, and the column that says to which."""
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return [
+        (table, key[3])
+        for table in tables
+        for key in connection.execute(f'PRAGMA foreign_key_list("{table}")')
+        if key[2] == "conversations"
+    ]
+
+
+def _shown(workspace: Workspace) -> list[Path]:
+    """The folders in which a chat put pictures for looking at, one per conversation."""
+    place = workspace.directory / SHOWN
+    return sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
 
 
 def _integrity(workspace: Workspace) -> list[str]:

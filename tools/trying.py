@@ -21,6 +21,8 @@ __all__ = ["Attempt", "Tried", "attempts_json", "check", "plain_verification", "
 
 GUIDANCE = 1.4
 """Factor of the stronger guidance that a sweep tries."""
+SEEDS = 3
+"""Other seeds that a sweep of a change of shape tries."""
 GROWTH = 6
 """Pixels that the second sweep adds to the mask."""
 _MOST_GUIDANCE = 30.0
@@ -123,8 +125,9 @@ def try_edit(
 def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: int) -> Iterator[tuple[EditOptions, ...]]:
     """What to try instead, sweep after sweep; a parameter that the person fixed stays.
 
-    The first sweep goes to the full encoding ratio, to more guidance, and to both; the second does so with a grown
-    mask; further ones draw other seeds.
+    Where the look changes, the first sweep goes to the full encoding ratio, to more guidance, and to both. Where the
+    shape changes at the full ratio already, what decides is the noise that the shape grows from: it draws other seeds,
+    once with more guidance. Every second sweep grows the mask, and further ones draw further seeds.
 
     Args:
         options: what was tried.
@@ -137,6 +140,7 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
     scales = [options.guidance_scale]
     if fixed.guidance_scale is None and options.guidance_scale > 1:
         scales.append(min(_MOST_GUIDANCE, round(options.guidance_scale * GUIDANCE, 2)))
+    redrawn = change == "shape" and len(stronger) == 1 and fixed.seed is None
     for number in range(1, count + 1):
         base = options
         if number % 2 == 0 and fixed.grow is None and change != "background":
@@ -144,14 +148,18 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
         seeds = [options.seed]
         if fixed.seed is None:
             seeds = [options.seed + number, options.seed] if number > 2 else [options.seed, options.seed + number]
-        wanted = [
-            dataclasses.replace(base, encoding_ratio=ratio, guidance_scale=scale, seed=seed)
-            for seed in seeds[:1]
-            for ratio in stronger
-            for scale in scales
-        ]
-        if len(seeds) > 1:
-            wanted.append(dataclasses.replace(base, encoding_ratio=max(stronger), seed=seeds[1]))
+        if redrawn:
+            first = options.seed + (number - 1) * SEEDS
+            wanted = [dataclasses.replace(base, seed=first + k) for k in range(1, SEEDS + 1)]
+            wanted.append(dataclasses.replace(base, guidance_scale=scales[-1], seed=first + 1))
+        else:
+            wanted = [
+                dataclasses.replace(base, encoding_ratio=ratio, guidance_scale=scale, seed=seeds[0])
+                for ratio in stronger
+                for scale in scales
+            ]
+            if len(seeds) > 1:
+                wanted.append(dataclasses.replace(base, encoding_ratio=max(stronger), seed=seeds[1]))
         new = tuple(one for one in dict.fromkeys(wanted) if one not in tried)
         tried.update(new)
         if new:

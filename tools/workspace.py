@@ -254,6 +254,8 @@ def _explanation(database: Path, error: sqlite3.Error) -> str:
             f"The workspace database {database} is damaged ({error}); the pictures beside it in objects/ are "
             "untouched: put a copy of the database back, or move it away to begin a new one."
         )
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return f"The workspace database {database} refused a row ({error}): the conversation was deleted meanwhile."
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return f"The workspace database {database} cannot be opened for writing ({error}); check its permissions."
     return f"The workspace database {database} failed: {error}."

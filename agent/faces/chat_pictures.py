@@ -16,7 +16,6 @@ from agent.faces.chat_view import View
 from agent.faces.comparison import Captions, comparison, mask_overlay
 from agent.faces.overlay import overlay
 from agent.faces.targets import Target, checked_targets
-from instructedit_models.errors import InstructEditError
 from instructedit_models.types import Region
 
 if TYPE_CHECKING:
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
     from tools.regions import RegionRecord
 
 __all__ = ["Gallery"]
-
-_LOST = (
-    "The original file is gone or was changed, so its transparency, colour profile and metadata are not carried over."
-)
 
 
 class Gallery:
@@ -88,28 +83,20 @@ class Gallery:
         self._present(comparison(one, mask, other, captions), f"{before.id}_{after.id}")
 
     def save(self, version: "Version", path: Path) -> tuple[str, ...]:
-        """Writes a version whole or not at all, with what the original file held besides its pixels.
+        """Writes a version whole or not at all, with what the original file held and how it was made.
 
         Returns:
             Sentences for the person on what could not be kept.
 
         Raises:
-            BadOutputError: the file cannot be written there, or is the original.
+            BadOutputError: the file cannot be written there, is the original, or lies inside the workspace.
         """
-        from instructedit_models.imaging import load_image, save_image
+        from agent.saving import save_version
 
         first = self._conversation.version("image_1")
         source = Path(first.source) if first.source else path.with_name(secrets.token_hex(8))
         checked_targets([Target("/save", str(path))], source)
-        try:
-            like = load_image(source)
-        except InstructEditError:
-            like = None
-        original = self._conversation.image("image_1")
-        if like is not None and not (like.image.size == original.size and like.image.tobytes() == original.tobytes()):
-            like = None
-        notes = save_image(self._conversation.image(version.id), path, like)
-        return notes if like is not None else (*notes, _LOST)
+        return save_version(self._conversation, version.id, path)
 
     def _present(self, picture: Image.Image, name: str) -> None:
         if self._view.silent:

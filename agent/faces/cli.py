@@ -12,16 +12,20 @@ from collections.abc import Sequence
 
 from agent.faces import __version__
 from agent.faces.commands import (
+    bench,
     chat,
     describe,
     doctor,
     edit,
     inspect,
+    mcp,
     models,
     plan,
     replay,
     run,
     segment,
+    serve,
+    study,
     workspace,
     world,
 )
@@ -52,7 +56,24 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (edit, chat, segment, describe, plan, inspect, run, replay, world, workspace, models, doctor):
+    for command in (
+        edit,
+        chat,
+        segment,
+        describe,
+        plan,
+        inspect,
+        run,
+        replay,
+        world,
+        workspace,
+        models,
+        doctor,
+        bench,
+        serve,
+        mcp,
+        study,
+    ):
         command.configure(commands)
     return parser
 

@@ -96,11 +96,21 @@ class Output:
         if not self.quiet and not self.as_json:
             _write(self._stderr, one_sentence(text))
 
+    def ask(self, text: str) -> None:
+        """Shows a question on stderr and stays on its line; whoever calls reads the answer."""
+        shown = "\n".join(_printable(line) for line in text.split("\n"))
+        _write(self._stderr, shown, end="")
+
+    @staticmethod
+    def quiet_libraries() -> None:
+        """Asks libraries to say little, and leaves the streams alone; for servers whose stdout is the protocol's."""
+        for name, value in _QUIET_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+
     @contextlib.contextmanager
     def silenced(self) -> Iterator[None]:
         """Keeps what libraries print, log or warn away from the person while a command works."""
-        for name, value in _QUIET_ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        self.quiet_libraries()
         if self.debug:
             with contextlib.redirect_stdout(self._stderr):
                 yield
@@ -200,7 +210,7 @@ def _printable(line: str) -> str:
     return "".join(" " if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character for character in line)
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _write(stream: TextIO, text: str, end: str = "\n") -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + end)
     stream.flush()

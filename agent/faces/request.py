@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,7 +11,20 @@ if TYPE_CHECKING:
     from instructedit_models.masks import MaskRules
     from instructedit_models.model_sets import ModelSet
 
-__all__ = ["masking_of", "model_set_of", "settings_of", "workspace_of"]
+__all__ = ["given", "masking_of", "model_options_of", "model_set_of", "settings_of", "workspace_of"]
+
+
+_MODEL_OPTIONS = ("device", "dtype", "offload", "attention_slicing", "compile", "solver")
+
+
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of models and language model, by the names of the settings; None for nothing."""
+    return {name: getattr(args, name, None) for name in ("models", "llm", *_MODEL_OPTIONS)}
+
+
+def model_options_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of how models are run, without what it leaves out."""
+    return {name: value for name, value in given(args).items() if name in _MODEL_OPTIONS and value is not None}
 
 
 def settings_of(args: argparse.Namespace) -> "Settings":
@@ -22,9 +35,7 @@ def settings_of(args: argparse.Namespace) -> "Settings":
     """
     from agent.config import load_settings
 
-    names = ("models", "llm", "device", "dtype", "offload", "attention_slicing", "compile", "solver")
-    given = {name: getattr(args, name, None) for name in names}
-    return load_settings(**given)
+    return load_settings(**given(args))
 
 
 def model_set_of(args: argparse.Namespace) -> "ModelSet":
@@ -34,10 +45,9 @@ def model_set_of(args: argparse.Namespace) -> "ModelSet":
         BadParameterError: there is no such set or device.
         ModelUnavailableError: the device is missing on this machine.
     """
-    from instructedit_models.model_sets import load_model_set
+    from agent.config import load_models
 
-    settings = settings_of(args)
-    return load_model_set(settings.models, **settings.model_options)
+    return load_models(**given(args))
 
 
 def workspace_of(args: argparse.Namespace) -> Path:
@@ -62,18 +72,13 @@ def masking_of(args: argparse.Namespace, size: tuple[int, int]) -> "MaskRules":
         BadParameterError: --mask-mode without --mask.
         BadImageError, BadMaskError: the mask cannot be read, is empty, or has another size.
     """
-    from instructedit_models.errors import BadMaskError, BadParameterError
-    from instructedit_models.masks import MaskRules, Refinement
+    from agent.script_masks import MaskSettings
+    from instructedit_models.errors import BadParameterError
 
-    refinement = Refinement(args.invert_mask, args.fill_holes, args.keep_largest, args.mask_shrink, args.mask_grow)
-    if args.mask is None:
-        if args.mask_mode is not None:
-            raise BadParameterError("--mask-mode says how --mask meets what is found; give --mask too.")
-        return MaskRules(refinement=refinement)
-    own = _own_mask(args, size)
-    if not own.any() and not args.invert_mask:
-        raise BadMaskError(f"The mask '{args.mask}' is all black; paint white what may be edited.")
-    return MaskRules(own, args.mask_mode or "replace", refinement)
+    if args.mask is None and args.mask_mode is not None:
+        raise BadParameterError("--mask-mode says how --mask meets what is found; give --mask too.")
+    own = None if args.mask is None else _own_mask(args, size)
+    return MaskSettings(**{name: getattr(args, name) for name in MaskSettings.model_fields}).rules(own)
 
 
 def _own_mask(args: argparse.Namespace, size: tuple[int, int]) -> "np.ndarray":

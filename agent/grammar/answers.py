@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 from agent.grammar.history import plain
 from agent.grammar.number import plural, singular
+from instructedit_models.numerals import CARDINALS, NTH, ORDINAL_WORDS, nth
 
 __all__ = ["Answer", "answer", "counts_too_far", "declines", "numbered", "several"]
 
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
-_CARDINALS = "one two three four five six seven eight nine ten".split()
 _LEAD = re.compile(
     r"^(?:(?:i (?:mean|meant|want|think|guess)|it is|it's|that would be|make it|take|pick|choose|use|yes|ok|okay|um+|"
     r"number|no\.?|nr\.?|option|candidate|#|the one numbered|please|only|just)\b[ ,:]*|#)+"
 )
 _TRAIL = re.compile(r"(?:[ ,]+(?:please|thanks|thank you|of them|of those|of course|i think|then))+$")
-_NTH = re.compile(rf"(?:the )?({'|'.join(_ORDINALS)}|last|\d+(?:st|nd|rd|th))(?: (?:one|of them))?")
-_NUMBER = re.compile(rf"(?:(?:the )?number )?(r?\d{{1,2}}|{'|'.join(_CARDINALS)})")
+_NTH = re.compile(rf"(?:the )?({NTH}|last)(?: (?:one|of them))?")
+_NUMBER = re.compile(rf"(?:(?:the )?number )?(r?\d{{1,2}}|{'|'.join(CARDINALS)})")
 _ALL = re.compile(
     r"(?:both|all|everything|every one|all of (?:them|those)|both of (?:them|those)|them all|each|all \w+)(?: ones)?"
 )
@@ -90,25 +89,25 @@ def _place(words: str, ids: tuple[str, ...]) -> int | None:
         said = match[1]
         if said in ids:
             return ids.index(said)
-        number = _CARDINALS.index(said) + 1 if said in _CARDINALS else int(said.lstrip("r"))
+        number = CARDINALS.get(said) or int(said.lstrip("r"))
         return number - 1 if 1 <= number <= count and not said.startswith("r") else None
     if match := _NTH.fullmatch(words):
         said = match[1]
         if said == "last":
             return count - 1
-        number = _ORDINALS.index(said) + 1 if said in _ORDINALS else int(re.sub(r"\D", "", said))
-        return number - 1 if number <= count else None
+        number = nth(said) or 0
+        return number - 1 if 1 <= number <= count else None
     return None
 
 
 def numbered(prompt: str, place: int) -> str:
     """The prompt for one of several, counted from the left: "second bus from the left"."""
-    if place >= len(_ORDINALS):
+    if place >= len(ORDINAL_WORDS):
         return prompt
     part, of, owner = prompt.partition(" of the ")
     if of:
-        return f"{part} of the {_ORDINALS[place]} {owner} from the left"
-    return f"{_ORDINALS[place]} {prompt} from the left"
+        return f"{part} of the {ORDINAL_WORDS[place]} {owner} from the left"
+    return f"{ORDINAL_WORDS[place]} {prompt} from the left"
 
 
 def several(prompt: str, count: int) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from agent.grammar.answers import answer, counts_too_far, numbered, several
 from agent.grammar.changes import new_look, recoloured
-from agent.grammar.history import adjustment, aside, asks_for_history, move, plain, variations
+from agent.grammar.history import adjustment, aside, asks_for_history, move, plain, taken_out, variations
 from agent.grammar.intents import is_question
 from agent.grammar.lexicon import PARTS
 from agent.grammar.nouns import parse
@@ -80,6 +80,17 @@ def is_whole(plan: EditPlan) -> bool:
 _NO_QUESTION = re.compile(
     r"(?:and |now |then |also |ok |please )*(?:(?:what|how) about|do (?:the|it|that|this|so|likewise|both|all|its)) "
 )
+_ELSE = re.compile(
+    r"\b(?:everything|all|anything)(?: else| (?:other than|except|but) (?:that|it|this))\b", re.IGNORECASE
+)
+_WHAT_ELSE = (
+    'Nothing was edited yet, so I do not know what "everything else" leaves out; say it, for example '
+    '"make everything but the dog black and white".'
+)
+_SAME_BUT = re.compile(
+    r"(?:and )?(?:now )?(?:(?:the|do the) )?same(?: thing| edit)?(?: again)?,? (?:but|only|just)"
+    r"(?: make it| in| with)? (?P<look>[a-z-]+)$"
+)
 _TOPIC = re.compile(r"\b(?:the|that|this) ((?:[a-z-]+ ){0,3}?[a-z-]+)\b")
 
 
@@ -116,6 +127,9 @@ def _about_the_conversation(text: str) -> Understanding | None:
     moved = move(text)
     if moved is not None:
         return Understanding(moved.kind, steps=moved.steps, version=moved.version or None, then=moved.then or None)
+    thing = taken_out(text)
+    if thing is not None:
+        return Understanding("take_out", version=thing)
     count = variations(text)
     if count is not None:
         return Understanding("variations", steps=count)
@@ -127,6 +141,14 @@ def _about_the_conversation(text: str) -> Understanding | None:
 
 def _about_the_picture(talk: Talk, text: str) -> Understanding:
     """A question about the picture, or edits, with what leans on the last edit said in full."""
+    if _ELSE.search(text) and _alone(talk, text).kind == "cannot_parse":
+        edit = talk.before or talk.last
+        thing = edited_thing(edit) if edit is not None else None
+        if thing is None:
+            return Understanding("cannot_parse", message=_WHAT_ELSE)
+        return _alone(talk, _ELSE.sub(f"everything except the {thing.said}", text))
+    if (again := _SAME_BUT.match(plain(text))) and (talk.before or talk.last) is not None:
+        text = f"make it {again['look']}"
     if is_question(tokenize(text)) and not _NO_QUESTION.match(plain(text)):
         asking = _alone(talk, text)
         if asking.kind != "edit":

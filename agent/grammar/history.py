@@ -9,11 +9,23 @@ from typing import Literal
 
 from agent.grammar.intents import Feedback, history_intent
 from agent.grammar.tokens import tokenize
+from instructedit_models.numerals import CARDINALS, NTH
 
-__all__ = ["Adjustment", "Move", "adjustment", "aside", "asks_for_history", "move", "plain", "variations"]
+__all__ = [
+    "Adjustment",
+    "Move",
+    "adjustment",
+    "aside",
+    "asks_for_history",
+    "move",
+    "plain",
+    "taken_out",
+    "variations",
+]
 
-_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "twice": 2,
-            "thrice": 3, "once": 1, "a couple of": 2, "a few": 3, "several": 4, "some": 4, "more": 4}  # fmt: skip
+_NUMBERS = {
+    **CARDINALS, "twice": 2, "thrice": 3, "once": 1, "a couple of": 2, "a few": 3, "several": 4, "some": 4, "more": 4
+}  # fmt: skip
 _COUNT = rf"(?:{'|'.join(_NUMBERS)}|\d+)"
 _SOFT = r"(?:(?:please|ok|okay|now|can you|could you|would you|just|hm+|um+|well|let us|let's|and|so|then|no)[ ,]+)*"
 _UNDOING = r"(?:undo|revert|take back|roll back|step back|go back|cancel|discard|reverse)"
@@ -42,10 +54,27 @@ _BACK_TO = re.compile(
     r"(?:back\s+(?:again\s+)?(?:to|before)|return\s+to|revert\s+to|reset\s+to|switch\s+to|jump\s+to|restore)\s+"
     r"(?P<version>.+?)(?:[,;]? (?:and(?: then)?|then),? (?P<then>.+))?$"
 )
+_THING = r"(?:the|my|our|his|her|its) (?P<thing>[\w' -]{2,60}?)"
+_TAKE_OUT = (
+    re.compile(
+        rf"^{_SOFT}(?:undo|revert|take back|cancel|reverse|discard)(?: (?:only|just))?"
+        rf"(?: (?:the )?(?:changes?|edits?) (?:to|of|on|at|in))? {_THING}(?: (?:only|alone|again|part|edit|change))*$"
+    ),
+    re.compile(
+        rf"^{_SOFT}(?:put|change|turn|set|bring|make) {_THING} (?:back )?(?:to )?(?:how|what|as|like|the way)"
+        r" (?:it|they) (?:was|were|looked)(?: like)?(?: before| at first| originally)?$"
+    ),
+    re.compile(rf"^{_SOFT}(?:put|change|set) {_THING} back(?: again)?$"),
+)
+_OF_HISTORY = re.compile(
+    r"^(?:whole|last|previous|latest|first|second|third|picture|image|photo|edits?|changes?|steps?|versions?|undo|other)\b"
+)
 _PREFERRED = re.compile(
-    rf"^{_SOFT}(?:i (?:liked?|prefer(?:red)?) |use |take |show(?: me)? |give me )?"
+    rf"^{_SOFT}(?:i (?:liked?|prefer(?:red)?) |use |take |show(?: me)? |give me |bring(?: back)? |go(?: back)? to |"
+    r"let me see |open )?"
     r"(?P<version>(?:the )?(?:original|untouched)(?: picture| image| photo| version| one)?|version #?\w+|"
-    r"the (?:\w+) version)(?: (?:again|more|better|please|was (?:better|nicer|best)))*$"
+    rf"the (?:very )?(?:\w+) version|the (?:very )?{NTH} (?:picture|image|photo))"
+    r"(?: (?:again|more|better|please|back|was (?:better|nicer|best)))*$"
 )
 _OPENING = re.compile(r"^(?:version|image|picture) (?P<version>#?\w+)(?:[,;]? (?:and|then)(?: then)? (?P<then>.+))?$")
 _VERSION_WORDS = re.compile(r"\b(?:version|picture|image|photo)s?\b")
@@ -58,6 +87,11 @@ _HISTORY = re.compile(
     r" (?:did|have|has|were|was|had)\b(?: (?:we|you|i|been))?(?: \w+)?\b.*\b(?:chang|edit|do|done|did|made)\w*\b"
     r"|\b(?:show|list|give)(?: me)?(?: all)?(?: of)? (?:the |our |my )?(?:versions|history|edits|changes)\b"
     r"|^(?:history|versions|the history)$"
+    r"|\bwhat (?:have|did) (?:i|we) (?:asked?|said|say|want|wanted) (?:for|so far|you)\b"
+    r"|\b(?:list|tell me|show me|summari[sz]e|say) what (?:(?:has|was|have|had|we|you|i|got)(?: been)? )*"
+    r"(?:changed?|edited|did|done)\b"
+    r"|\b(?:what|which) (?:are (?:the|our|my|all the)(?: different)? )?(?:versions|edits|changes)"
+    r"(?: (?:are there|do we have|do i have|exist|so far))*$"
 )
 _OTHER_QUESTION = re.compile(r"\b(?:colou?r|where|many|see|picture show)\b")
 _KEEP = re.compile(
@@ -148,7 +182,7 @@ def move(text: str) -> Move | None:
     if match := _BACKWARDS.match(said):
         return Move("undo", steps=_count(match["count"] or match["versions"]))
     if match := _PREFERRED.match(said):
-        version = "original" if _ORIGINAL.search(match["version"]) else match["version"]
+        version = "original" if _ORIGINAL.search(match["version"]) else _version(said, match["version"])
         return Move("go_back", version=version)
     intent = history_intent(tokenize(text))
     if intent is not None and intent.kind == "undo":
@@ -156,7 +190,17 @@ def move(text: str) -> Move | None:
     return None
 
 
+def taken_out(text: str) -> str | None:
+    """The thing whose edit alone is to be taken out, "roof" in "undo only the roof"; None for every other text."""
+    said = plain(text)
+    match = next((found for pattern in _TAKE_OUT if (found := pattern.match(said))), None)
+    if match is None or _OF_HISTORY.search(match["thing"]) or _ORIGINAL.search(match["thing"]):
+        return None
+    return match["thing"]
+
+
 def _version(said: str, version: str) -> str:
+    version = version.replace("very ", "")
     version = re.sub(
         r"^(?:the one |that |where |when )(?:with |of )?|\b(?:only|alone|again|please)$", "", version
     ).strip()

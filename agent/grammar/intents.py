@@ -6,6 +6,7 @@ from typing import Literal
 
 from agent.grammar.politeness import request
 from agent.grammar.tokens import Tokens
+from instructedit_models.numerals import CARDINALS
 
 Feedback = Literal["stronger", "weaker", "again"]
 
@@ -33,10 +34,10 @@ _UNDO_ALL: tuple[Tokens, ...] = tuple(
         "go back to the first", "undo them all", "begin again", "start from scratch",
     )
 )  # fmt: skip
-_COUNTS = {"two": 2, "twice": 2, "both": 2, "three": 3, "thrice": 3, "four": 4, "five": 5}
-_UNDO_WORDS = frozenset(
-    "undo revert rollback go back step take it that this the last previous change changes edit edits one two "
-    "three four five twice to version steps of thing my your times and again both roll cancel picture before put "
+_COUNTS = {word: number for word, number in CARDINALS.items() if number > 1} | {"twice": 2, "both": 2, "thrice": 3}
+_UNDO_WORDS = frozenset(CARDINALS) | frozenset(
+    "undo revert rollback go back step take it that this the last previous change changes edit edits "
+    "twice thrice to version steps of thing my your times and again both roll cancel picture before put "
     "turn switch reverse discard restore rollback unde was way as were how an a".split()
 )
 

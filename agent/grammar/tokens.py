@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from agent.grammar import lexicon
+from instructedit_models.numerals import CARDINALS, ORDINAL_WORDS, nth
 
 Tokens = tuple[str, ...]
 
@@ -58,11 +59,7 @@ _JOINED = {
     ("upside", "down"): "upside-down",
 }
 _NOT_BEFORE = {("in", "to"): frozenset({"be"})}
-NUMBERS = {
-    "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six", "7": "seven", "8": "eight",
-    "9": "nine", "10": "ten",
-}  # fmt: skip
-_ORDINALS = {"1st": "first", "2nd": "second", "3rd": "third", "4th": "fourth", "5th": "fifth"}
+NUMBERS = {str(number): word for word, number in CARDINALS.items()}
 _TOLD_APART = frozenset(
     "reed wooded pinky back pin old tea rest real red read wine bed rod tan land bread gran gray grey great ping "
     "pine link lack block tine lie line line-up while wheat rite rid green-house golf hold bold cold told sold "
@@ -182,7 +179,10 @@ def _word(token: str) -> list[str]:
 
 
 def _spelt(word: str) -> str:
-    return _SPELLINGS.get(word) or _ORDINALS.get(word) or word
+    if word in _SPELLINGS:
+        return _SPELLINGS[word]
+    number = nth(word) or 0
+    return ORDINAL_WORDS[number - 1] if 1 <= number <= len(ORDINAL_WORDS) else word
 
 
 def _digits(words: list[str]) -> list[str]:

@@ -15,13 +15,24 @@ from agent.grammar.phrases import NounPhrase
 from agent.grammar.politeness import request
 from agent.grammar.realise import Context, plan_of
 from agent.grammar.references import edited_thing, is_open, resolve, settle
+from agent.grammar.rephrasing import exchange, plainer
 from agent.grammar.tokens import Tokens, join, sentences, tokenize
 from agent.grammar.verbs import UNSUPPORTED, WEAK, verb_at
 from agent.grammar.wordclasses import is_look
 from agent.plans import EditPlan, Plan, check_instruction
 
 Kind = Literal[
-    "edit", "question", "feedback", "undo", "cannot_parse", "redo", "go_back", "versions", "variations", "cancelled"
+    "edit",
+    "question",
+    "feedback",
+    "undo",
+    "cannot_parse",
+    "redo",
+    "go_back",
+    "versions",
+    "variations",
+    "cancelled",
+    "take_out",
 ]
 
 CAN_DO = (
@@ -46,7 +57,7 @@ class Understanding:
         steps: for undo and redo, how many instructions to go back or forward, 0 for all; for variations, how many.
         amount: for feedback, by how much the encoding ratio changes.
         grow: for feedback, pixels to grow the mask by; None leaves it.
-        version: for go_back, the words for the version.
+        version: for go_back, the words for the version; for take_out, those for the thing whose edit is taken out.
         then: for a move, what is asked for after it.
         replaces: whether the edit is done in place of the last one.
         same_place: whether the edit is made just where the last one was.
@@ -95,6 +106,24 @@ def understand(
         BadInstructionError: the instruction is empty or too long.
     """
     text = check_instruction(instruction)
+    scene = parse_description(description) if description else None
+    context = (scene, edited_before, medium)
+    meant = exchange(text, description)
+    if meant is not None:
+        if not meant.text:
+            known = meant.why is None
+            return _cannot(meant.message or CAN_DO) if known else Understanding("edit", (), True, meant.why)
+        return _understood(meant.text, *context)
+    found = _understood(text, *context)
+    for other in plainer(text) if found.kind in ("cannot_parse", "question") else ():
+        again = _understood(other.text, *context) if other.text else found
+        if again.kind == "edit" and (again.edits or again.needs_description):
+            return replace(again, message=again.message or other.message)
+    return found
+
+
+def _understood(text: str, scene: Scene | None, edited_before: EditPlan | None, medium: str | None) -> Understanding:
+    """What a sentence means as it stands."""
     tokens = tokenize(text)
     if not any(token[0].isalnum() for token in tokens):
         return _cannot(f"I cannot read words in that. {CAN_DO}" if not is_foreign(text, tokens) else _FOREIGN_MESSAGE)
@@ -103,7 +132,6 @@ def understand(
         return Understanding(intent.kind, steps=intent.steps, feedback=intent.feedback)
     if is_foreign(text, tokens):
         return _cannot(_FOREIGN_MESSAGE)
-    scene = parse_description(description) if description else None
     try:
         clauses, left_out = _all_clauses(tokens)
         drafts = settle(clauses, edited_thing(edited_before) if edited_before else None)

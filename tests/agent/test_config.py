@@ -4,8 +4,9 @@ import ast
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from agent.config import Settings, load_settings
+from agent.config import Settings, load_models, load_settings
 from instructedit_models.errors import BadParameterError
 
 
@@ -68,3 +69,40 @@ def test_nothing_else_reads_the_environment():
             if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}:
                 line = source.splitlines()[node.lineno - 1]
                 assert "environ.setdefault(" in line, f"{path}:{node.lineno} reads the environment"
+
+
+def test_models_are_loaded_in_one_way_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line, the library, scripted runs and replays all read the settings of device, solver and the rest."""
+    import argparse
+
+    from agent.api import edit_image
+    from agent.batch_worker import JobWorker
+    from agent.faces.request import model_options_of, model_set_of
+
+    asked: list[tuple[str, dict]] = []
+
+    class Asked(Exception):
+        pass
+
+    def load(name: str, **options: object) -> None:
+        asked.append((name, options))
+        raise Asked
+
+    monkeypatch.setattr("instructedit_models.model_sets.load_model_set", load)
+    monkeypatch.setenv("INSTRUCTEDIT_OFFLOAD", "sequential")
+    monkeypatch.setenv("INSTRUCTEDIT_SOLVER", "dpm++")
+    args = argparse.Namespace(models="light", solver="ddim", compile=None)
+    picture = Image.new("RGB", (16, 16))
+    for ask in (
+        lambda: model_set_of(args),
+        lambda: edit_image(picture, "make it red", models="light", llm="offline"),
+        lambda: JobWorker()._set("light"),
+        lambda: load_models("light", solver="ddim"),
+        lambda: load_models(),
+    ):
+        with pytest.raises(Asked):
+            ask()
+    assert [name for name, _ in asked] == ["light"] * 4 + ["miniature"]
+    assert [options["solver"] for _, options in asked] == ["ddim", "dpm++", "dpm++", "ddim", "dpm++"]
+    assert {options["offload"] for _, options in asked} == {"sequential"}
+    assert model_options_of(args) == {"solver": "ddim"}

@@ -84,6 +84,23 @@ def test_other_models_are_told_and_so_is_what_they_change(done: Path) -> None:
     assert any("pixels" in sentence for sentence in result.turns[3].differences)
 
 
+def test_what_bytes_depend_on_beside_the_weights_is_recorded_and_used(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, dict]] = []
+
+    def load(name: str, **options: object) -> TinyModels:
+        asked.append((name, options))
+        return TinyModels()
+
+    monkeypatch.setattr("agent.replay.load_models", load)
+    target = changed(done, tmp_path, model_options={"dtype": "float16", "solver": "lcm"})
+    assert replay(target).same
+    assert replay(target, model_options={"dtype": "float32", "device": "cpu"}).same
+    assert asked[0] == ("miniature", {"dtype": "float16", "solver": "lcm"})
+    assert asked[1] == ("miniature", {"dtype": "float32", "solver": "lcm", "device": "cpu"})
+
+
 def changed(done: Path, tmp_path: Path, **changes: object) -> Path:
     target = tmp_path / "bundle"
     shutil.copytree(done / "out" / "talk" / "bundle", target)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.api import settings_for
 from agent.script import Script, load_script
 from instructedit_models.errors import BadParameterError
-from tools.context import EditOverrides, ToolSettings
+from tools.context import EditOverrides
 
 CONTRACT = """\
 defaults: {models: miniature, llm: offline, seed: 0}
@@ -39,13 +40,91 @@ def test_the_contract(tmp_path: Path) -> None:
     ]
     assert jobs[0].image == str(tmp_path / "a.png") and jobs[0].said == ("make the car red",)
     assert jobs[1].said == ("make the car red", "a bit stronger", "undo", "turn the tree into a lamp")
-    assert jobs[0].tool_settings == ToolSettings(EditOverrides(seed=0), retries=2)
+    assert jobs[0].overrides == EditOverrides(seed=0) and jobs[0].overrides.sweeps == 2 and not jobs[0].yes
 
 
 def test_a_job_goes_before_the_defaults(tmp_path: Path) -> None:
     text = CONTRACT.replace("name: a,", "name: a, seed: 5, encoding_ratio: 1, steps: 20, retries: 0, yes: true,")
-    settings = load(tmp_path, text).jobs[0].tool_settings
-    assert settings == ToolSettings(EditOverrides(seed=5, encoding_ratio=1, steps=20), assume_yes=True, retries=0)
+    job = load(tmp_path, text).jobs[0]
+    assert job.overrides == EditOverrides(seed=5, encoding_ratio=1, steps=20, retries=0) and job.yes
+
+
+def test_a_strength_set_by_hand_is_not_retried_unless_asked(tmp_path: Path) -> None:
+    text = CONTRACT.replace("name: a,", "name: a, encoding_ratio: 0.5,")
+    first, second = load(tmp_path, text).jobs
+    assert (first.overrides.sweeps, second.overrides.sweeps) == (0, 2)
+    again = load(tmp_path, text.replace("ratio: 0.5,", "ratio: 0.5, retries: 1,")).jobs[0]
+    assert again.overrides.sweeps == 1 and again.digest("x") != first.digest("x")
+    assert settings_for(again.overrides).retries == 1 and settings_for(first.overrides).retries == 0
+
+
+MASKED = """\
+defaults: {llm: offline, mask_feather: 4}
+jobs:
+  - name: a
+    image: a.png
+    mask: masks/roof.png
+    mask_mode: intersect
+    turns:
+      - make the roof red
+      - {say: a bit stronger, mask: null}
+      - {say: paint it blue, mask: other.png, mask_mode: add, mask_grow: 3, fill_holes: true}
+"""
+
+
+def test_masks_of_a_job_and_of_a_turn(tmp_path: Path) -> None:
+    (job,) = load(tmp_path, MASKED).jobs
+    assert job.said == ("make the roof red", "a bit stronger", "paint it blue")
+    first, second, third = job.masking
+    assert (first.mask, first.mask_mode) == (str(tmp_path / "masks" / "roof.png"), "intersect")
+    assert second.mask is None and {one.mask_feather for one in job.masking} == {4}
+    assert (third.mask, third.mask_mode) == (str(tmp_path / "other.png"), "add")
+    assert third.mask_grow == 3 and third.fill_holes and not first.fill_holes
+    assert job.mask_files == (first.mask, third.mask)
+    rows = "name,image,instruction,mask,mask_mode,mask_grow,invert_mask\na,a.png,make it red,m.png,add,2,yes\n"
+    (job,) = load(tmp_path, rows, "jobs.csv").jobs
+    assert job.masking[0].fixed() == {
+        "mask": str(tmp_path / "m.png"), "mask_mode": "add", "invert_mask": True, "mask_grow": 2
+    }  # fmt: skip
+
+
+def test_the_digest_follows_the_masks(tmp_path: Path) -> None:
+    (job,) = load(tmp_path, MASKED).jobs
+    roof, other = job.mask_files
+    same = job.digest("x", {roof: "1", other: "2"})
+    assert same != job.digest("x", {roof: "3", other: "2"})
+    moved = load(tmp_path, MASKED.replace("masks/roof", "roof").replace("other.png", "another.png")).jobs[0]
+    assert moved.digest("x", dict(zip(moved.mask_files, "12", strict=True))) == same
+    grown = load(tmp_path, MASKED.replace("grow: 3", "grow: 4")).jobs[0]
+    assert grown.digest("x", {roof: "1", other: "2"}) != same
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("mask_mode: intersect", "mask_mode: xor"), "line 6: 'mask_mode': input should be 'replace'"),
+        (("mask: masks/roof.png", "mask: 7"), "line 5: 'mask': input should be a valid string, not 7"),
+        (("mask_grow: 3", "mask_grow: -1"), "line 10: 'turns.2.mask_grow': input should be greater than or equal"),
+        (("say: paint", "sya: paint"), "'turns.2"),
+        (("say: paint it blue", "say: ''"), "line 10: 'turns.2.say': an instruction is empty"),
+        (("make the roof red", "[make the roof red]"), "line 7: 'turns': a turn must be words in quotes"),
+        (("mask: null", "mask: null, mask_mode: add"), "line 3: 'mask_mode' says how 'mask' meets what is found"),
+        (("feather: 4", "feather: 4000"), "line 1: 'mask_feather': input should be less than or equal"),
+    ],
+)
+def test_mistakes_in_masks_are_told(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
+    text = MASKED.replace(*change)
+    assert text != MASKED
+    assert f"jobs.yaml, {sentence}" in refused(tmp_path, text) or sentence in refused(tmp_path, text)
+
+
+def test_masks_stay_inside_the_roots(tmp_path: Path) -> None:
+    inside = tmp_path / "pictures"
+    inside.mkdir()
+    text = MASKED.replace("a.png", "pictures/a.png").replace("other.png", "pictures/other.png")
+    assert "line 5: the mask 'masks/roof.png' lies outside" in refused(tmp_path, text, roots=(inside,))
+    text = text.replace("masks/", "pictures/").replace("pictures/other.png", "../other.png")
+    assert "line 10: the mask '../other.png' lies outside" in refused(tmp_path, text, roots=(inside,))
 
 
 def test_jsonl_and_csv_say_the_same(tmp_path: Path) -> None:

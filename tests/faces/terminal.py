@@ -82,7 +82,7 @@ class Terminal:
             self.process.wait()
         os.close(self._master)
 
-    def read_until(self, text: str, seconds: float = 15.0) -> str:
+    def read_until(self, text: str, seconds: float = 60.0) -> str:
         """What was written up to and with `text`, since it was last asked; fails where it does not come."""
         end = time.monotonic() + seconds
         while text not in self.screen:

@@ -16,7 +16,7 @@ from agent.faces.cli import build_parser, main
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     "edit", "chat", "segment", "describe", "plan", "inspect", "run", "replay", "diff", "world", "workspace", "models",
-    "doctor",
+    "doctor", "bench", "serve", "mcp", "study",
 )  # fmt: skip
 USAGE_ERRORS = [
     ["edti", "a.png", "make it red", "-o", "b.png"],

@@ -72,7 +72,7 @@ def test_replay_and_diff(
 ) -> None:
     out = tmp_path / "out"
     main(["run", str(jobs), "-o", str(out), "--quiet"])
-    monkeypatch.setattr("agent.replay._model_set", lambda name: TinyModels())
+    monkeypatch.setattr("agent.replay.load_models", lambda name, **_: TinyModels())
     assert main(["replay", str(out / "talk"), "-o", str(tmp_path / "again"), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["same"] is True and len(answer["turns"]) == 4
@@ -90,7 +90,7 @@ def test_an_edit_leaves_a_bundle_that_replays(
     jobs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.faces.request.model_set_of", lambda args: TinyModels())
-    monkeypatch.setattr("agent.replay._model_set", lambda name: TinyModels())
+    monkeypatch.setattr("agent.replay.load_models", lambda name, **_: TinyModels())
     source, out, bundle = tmp_path / "a.png", tmp_path / "out.png", tmp_path / "bundle"
     arguments = ["edit", str(source), "make the blue box green", "--llm", "offline", "--bundle", str(bundle)]
     assert main([*arguments, "-o", str(out), "--json"]) == 0

@@ -1,4 +1,4 @@
-"""`instructedit workspace`: what its five commands print, write and refuse."""
+"""`instructedit workspace`: what its commands print, write and refuse."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from agent.faces.cli import main
+from instructedit_models.imaging import load_image
 from tests.tools.test_workspace import add_edit
 from tests.tools.tiny_models import boxes
 from tools.workspace import Workspace
@@ -84,9 +85,12 @@ def test_export_of_one_version(kept: tuple[Path, str], tmp_path: Path, capsys: p
     folder, conversation_id = kept
     target = tmp_path / "tiger.png"
     answer = data(["export", conversation_id, "the tiger", "-o", str(target), "--workspace", str(folder)], capsys)
-    assert (answer["version"], answer["files"], answer["warnings"]) == ("image_2", ["tiger.png"], [])
+    assert (answer["version"], answer["files"]) == ("image_2", ["tiger.png"])
+    assert [note.split(",")[0] for note in answer["warnings"]] == ["The original file is gone or was changed"]
     with Image.open(target) as picture:
         assert np.array_equal(np.asarray(picture), np.asarray(boxes("green")))
+    record = load_image(target).metadata.provenance
+    assert record is not None and record["edits"][0]["edited_caption"] == "photo of a tiger"
 
 
 def test_export_of_everything(kept: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,6 +102,8 @@ def test_export_of_everything(kept: tuple[Path, str], tmp_path: Path, capsys: py
     with Image.open(target / "image_3.png") as picture:
         assert np.array_equal(np.asarray(picture), np.asarray(boxes("blue")))
     assert json.loads((target / "history.json").read_text())["versions"][3]["edit"]["parent_id"] == "image_1"
+    told = {n: load_image(target / f"image_{n}.png").metadata.provenance for n in (1, 3, 4)}
+    assert told[1] is None and [len(told[n]["edits"]) for n in (3, 4)] == [2, 1]  # type: ignore[index]
     assert "exists already" in refused(
         ["export", conversation_id, "-o", str(target), "--workspace", str(folder)], capsys
     )
@@ -119,6 +125,36 @@ def test_verify_and_gc(kept: tuple[Path, str], capsys: pytest.CaptureFixture[str
     assert answer["faults"] == [{"kind": "missing", "what": str(lost), "used_by": [f"{conversation_id} image_3"]}]
     text = said(["verify", "--workspace", str(folder)], capsys, code=1)
     assert f"missing   {lost}  used by {conversation_id} image_3" in text and "1 fault in" in text
+
+
+def test_delete_asks_first(
+    kept: tuple[Path, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, conversation_id = kept
+    given = ["delete", conversation_id[:6], "--workspace", str(folder)]
+    assert "give --yes where nobody can be asked" in refused(given, capsys)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin.readline", lambda: "no\n", raising=False)
+    assert main(["workspace", *given]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "Nothing was deleted.\n" and "4 versions" in shown.err and "[y/N]" in shown.err
+    assert conversation_id in said(["list", "--workspace", str(folder)], capsys)
+    monkeypatch.setattr("sys.stdin.readline", lambda: "y\n", raising=False)
+    assert "Deleted 1 conversation; `instructedit workspace gc` frees" in said(given, capsys)
+    assert "0 conversations" in said(["list", "--workspace", str(folder)], capsys)
+
+
+def test_delete_then_gc(kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
+    folder, conversation_id = kept
+    place = ["--workspace", str(folder)]
+    assert "no conversation 'nobody'" in refused(["delete", conversation_id, "nobody", "--yes", *place], capsys)
+    assert conversation_id in said(["list", *place], capsys)
+    answer = data(["delete", conversation_id, conversation_id[:5], "--yes", *place], capsys)
+    assert answer["deleted"] == [conversation_id] and answer["files"] == 6 and answer["bytes"] > 0
+    freed = data(["gc", *place], capsys)
+    assert (len(freed["files"]), freed["bytes"]) == (answer["files"], answer["bytes"])
+    assert "All is well: 0 files" in said(["verify", *place], capsys)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,27 @@ def test_a_detector_that_sees_neither_decides_nothing() -> None:
     assert (found.checks["target"], found.checks["source"], found.passed) == (None, None, True)
 
 
+def look(before: dict[str, float], after: dict[str, float], captions: tuple[str, str]):  # type: ignore[no-untyped-def]
+    return Verifier(BEFORE, MASK, *captions, ColourScorer(), Nouns(before, after), "appearance").check(AFTER)
+
+
+def test_a_material_must_look_more_like_itself_to_the_detector_than_before() -> None:
+    captions = ("photo of a blue box", "photo of a green wooden box")
+    wooden = ("photo of a cat", "photo of a wooden cat")
+    assert look({}, {}, captions).checks.get("material") is None  # a colour was asked for too, and decides
+    found = look({"cat": 0.8, "wooden cat": 0.3}, {"cat": 0.8, "wooden cat": 0.7}, wooden)
+    assert found.checks["material"] is True
+    found = look({"cat": 0.8, "wooden cat": 0.5}, {"cat": 0.8, "wooden cat": 0.6}, wooden)
+    assert found.checks["material"] is False and not found.passed
+    assert look({}, {}, wooden).checks["material"] is None
+
+
+def test_plain_is_seen_by_what_is_gone() -> None:
+    plain = ("photo of a striped cat", "photo of a plain cat")
+    assert look({"striped cat": 0.8}, {"striped cat": 0.2}, plain).checks["material"] is True
+    assert look({"striped cat": 0.8}, {"striped cat": 0.7}, plain).checks["material"] is False
+
+
 def test_colours_are_not_asked_of_the_detector() -> None:
     detector = Nouns({}, {})
     captions = ("photo of a blue box", "photo of a green box")

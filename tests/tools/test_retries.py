@@ -139,6 +139,15 @@ def test_sweeps_repeat_nothing() -> None:
     assert all(one.grow == 0 for each in sweeps(EditOptions(), "background", EditOverrides(), 4) for one in each)
 
 
+def test_a_new_shape_at_the_full_ratio_is_drawn_from_other_noise() -> None:
+    options = EditOptions(encoding_ratio=1.0, guidance_scale=7.5, grow=6, seed=5)
+    first, second = sweeps(options, "shape", EditOverrides(), 2)
+    assert {one.seed for one in first} == {6, 7, 8} and {one.grow for one in first} == {6}
+    assert {one.guidance_scale for one in first} == {7.5, 10.5}
+    assert not {one.seed for one in second} & {one.seed for one in first} and all(one.grow > 6 for one in second)
+    assert {one.seed for one in next(sweeps(options, "shape", EditOverrides(seed=5), 1))} == {5}
+
+
 def test_growth_and_guidance_can_be_adjusted(workspace: Workspace) -> None:
     context = context_for(workspace, lambda options: True)
     edit(context, "blue box", "green", change="shape")

@@ -95,6 +95,7 @@ def _chat(args: argparse.Namespace, output: Output, workspace: "Workspace", conv
     from agent.faces.chat_commands import Desk
     from agent.faces.chat_input import PipeReader, Reader, TerminalReader, at_a_terminal
     from agent.faces.chat_pictures import Gallery
+    from tools.maintenance import SHOWN
 
     typed = at_a_terminal() and not output.as_json
     view = _view(args, output, typed)
@@ -103,7 +104,7 @@ def _chat(args: argparse.Namespace, output: Output, workspace: "Workspace", conv
         if typed
         else PipeReader(sys.stdin, view)
     )
-    gallery = Gallery(conversation, view, workspace.directory / "shown" / conversation.id)
+    gallery = Gallery(conversation, view, workspace.directory / SHOWN / conversation.id)
     chat = Chat(Desk(conversation, view, gallery), reader, output, approve=args.approve)
     chat.session = _session(args, conversation, chat)
     return chat

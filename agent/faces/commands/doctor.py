@@ -70,7 +70,7 @@ def _model_sets(settings: "Settings") -> list[Check]:
     from instructedit_models.model_sets import load_model_set, model_set_names
 
     def missing(name: str) -> list[str]:
-        models = load_model_set(name, device=settings.device, dtype=settings.dtype, offload=settings.offload)
+        models = load_model_set(name, **settings.model_options | {"solver": "auto"})  # not every set has every solver
         return [component.role for component in models.status() if not component.present]
 
     return check_model_sets(dict.fromkeys([*model_set_names(), settings.models]), missing, settings.models)

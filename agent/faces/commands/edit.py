@@ -8,12 +8,14 @@ from agent.faces import parser as options
 from agent.faces.output import Output
 from agent.faces.parser import Commands
 from agent.faces.work import Work, working
+from instructedit_models.baselines.registry import METHODS, OURS, make_method
 from instructedit_models.errors import BadParameterError
 
 if TYPE_CHECKING:
-    from agent.api import EditOutcome
+    from agent.api import EditOutcome, EditOverrides
     from agent.events import Event
-    from instructedit_models.imaging import Signer
+    from instructedit_models.baselines.types import Method
+    from instructedit_models.imaging import LoadedImage, Signer
 
 _OUTPUT, _MASK, _REGION, _COMPARISON = "--output", "--save-mask", "--save-region", "--comparison"
 _STAGES = {
@@ -28,6 +30,7 @@ examples:
   instructedit edit photo.jpg "Change the cat on the right to a tiger" -o out.png
   instructedit edit photo.jpg "Make the roof blue" -o out.png --comparison side_by_side.png --seed 3
   instructedit edit photo.jpg "Turn it into a vase" -o out.png --json --save-mask mask.png
+  instructedit edit photo.jpg "Make the roof red" -o out.png --method diffedit --method-option threshold=0.3
   instructedit edit photo.jpg "Make the roof red" -o out.png --mask painted.png --mask-mode intersect --mask-feather 6
 """
 
@@ -59,6 +62,18 @@ def configure(commands: Commands) -> None:
     strength.add_argument("--guidance-scale", type=options.guidance_scale, metavar="W", help="1 turns guidance off")
     options.add_retries(strength)
 
+    compared = parser.add_argument_group("other ways of editing, to compare with (docs/baselines.md)")
+    compared.add_argument(
+        "--method", metavar="NAME", default=OURS, help=f"{', '.join((OURS, *METHODS))} (default: {OURS})"
+    )
+    compared.add_argument(
+        "--method-option",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a parameter of the method, e.g. threshold=0.3 for diffedit; may be given several times",
+    )
+
     options.add_masking(parser)
     files = parser.add_argument_group("more files")
     files.add_argument(_MASK, metavar="FILE", help="the mask, a 1-bit PNG")
@@ -75,12 +90,13 @@ def configure(commands: Commands) -> None:
 def run(args: argparse.Namespace, output: Output) -> None:
     """Edits, writes what was asked for, and says what was done."""
     with working(output) as work:
-        from agent.api import EditOverrides, edit_image
-        from agent.faces.request import masking_of, model_set_of
+        from agent.api import EditOverrides
+        from agent.faces.request import masking_of
         from agent.faces.targets import Target, checked_targets
         from agent.provenance import signer_of
         from instructedit_models.imaging import default_output, load_image
 
+        method = _method_of(args)
         loaded, notes = None, []
         if args.output is None:
             loaded = load_image(args.image)
@@ -101,26 +117,18 @@ def run(args: argparse.Namespace, output: Output) -> None:
             raise BadParameterError("--bundle keeps the input picture, so OUT must be another file.")
         signer = signer_of()
         loaded = loaded or load_image(args.image)
-        outcome = edit_image(
-            loaded,
-            args.instruction,
-            models=model_set_of(args),
-            llm=args.llm,
-            options=EditOverrides(
-                encoding_ratio=args.encoding_ratio,
-                steps=args.steps,
-                guidance_scale=args.guidance_scale,
-                seed=args.seed,
-                retries=args.retries,
-                feather=args.mask_feather,
-                masking=masking_of(args, loaded.image.size),
-            ),
-            yes=args.yes,
-            progress=work.step,
-            on_event=lambda event: _announce(event, work),
+        fixed = EditOverrides(
+            encoding_ratio=args.encoding_ratio,
+            steps=args.steps,
+            guidance_scale=args.guidance_scale,
+            seed=args.seed,
+            retries=args.retries,
+            feather=args.mask_feather,
+            masking=masking_of(args, loaded.image.size),
         )
+        outcome = _edited(args, loaded, fixed, method, work)
         notes += _write(outcome, targets, work, signer)
-        if args.bundle is not None:
+        if args.bundle is not None and outcome.bundle is not None:
             from agent.bundle import with_input, write_bundle
 
             bundle, given = with_input(outcome.bundle, Path(args.image), targets[_OUTPUT])
@@ -140,6 +148,51 @@ def run(args: argparse.Namespace, output: Output) -> None:
     output.result(record, _text(record))
     for warning in record["warnings"]:
         output.note(f"Note: {warning}")
+
+
+def _method_of(args: argparse.Namespace) -> "Method | None":
+    """The baseline that is asked for, or None for this project's own way."""
+    own = args.method.strip().lower() == OURS
+    if own and args.method_option:
+        raise BadParameterError("--method-option belongs to another --method than this project's own.")
+    if own:
+        return None
+    for flag, value in (
+        ("--bundle", args.bundle), ("--retries", args.retries), ("--mask-feather", args.mask_feather)
+    ):  # fmt: skip
+        if value is not None:
+            raise BadParameterError(f"{flag} cannot be used with --method {args.method}.")
+    parameters = {}
+    for option in args.method_option:
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise BadParameterError(f"--method-option takes KEY=VALUE, not {option!r}.")
+        parameters[name] = value
+    return make_method(args.method, parameters)
+
+
+def _edited(
+    args: argparse.Namespace, loaded: "LoadedImage", fixed: "EditOverrides", method: "Method | None", work: Work
+) -> "EditOutcome":
+    from agent.faces.request import model_set_of
+
+    models = model_set_of(args)
+    if method is None:
+        from agent.api import edit_image
+
+        return edit_image(
+            loaded,
+            args.instruction,
+            models=models,
+            llm=args.llm,
+            options=fixed,
+            yes=args.yes,
+            progress=work.step,
+            on_event=lambda event: _announce(event, work),
+        )
+    from agent.methods import edit_by_method
+
+    return edit_by_method(loaded, args.instruction, method, models, llm=args.llm, options=fixed, progress=work.step)
 
 
 def _announce(event: "Event", work: Work) -> None:
@@ -176,15 +229,20 @@ def _write(
 def _text(record: dict[str, Any]) -> str:
     """What was done, for people."""
     lines = []
+    if record["method"] != OURS:
+        lines.append(f"Method:   {record['method']}, without check or retry")
     if record["described"]:
         lines.append(
             f"Looked at the picture ({record['why_described'] or 'the agent wanted to'}): {record['description']}"
         )
     for edit in record.get("edits") or [record]:
         regions = edit["regions"]
-        chosen = ", ".join(region["id"] for region in regions if region["chosen"]) or "all of it"
-        lines.append(f"Selected: {edit['segmentation_prompt']} ({chosen} of {len(regions)} found)")
-        lines.append(f"Edited:   {edit['input_caption']} -> {edit['edited_caption']} (r = {edit['encoding_ratio']:g})")
+        if record["method"] == OURS:
+            chosen = ", ".join(region["id"] for region in regions if region["chosen"]) or "all of it"
+            lines.append(f"Selected: {edit['segmentation_prompt']} ({chosen} of {len(regions)} found)")
+        if edit["edited_caption"]:
+            change = f"{edit['input_caption']} -> {edit['edited_caption']}"
+            lines.append(f"Edited:   {change} (r = {edit['encoding_ratio']:g})")
         if edit["attempts"]:
             lines.append(f"Tried:    {len(edit['attempts'])} ways, since the first failed its check; the best was kept")
     check = "verified" if record["verified"] else "not verified"

@@ -46,7 +46,7 @@ def configure(commands: Commands) -> None:
 def run_replay(args: argparse.Namespace, output: Output) -> int:
     """Replays; exits with 1 where the bytes differ."""
     with working(output) as work:
-        from agent.faces.request import model_set_of
+        from agent.faces.request import model_options_of, model_set_of
         from agent.replay import replay
         from instructedit_models.errors import BadOutputError
 
@@ -57,8 +57,8 @@ def run_replay(args: argparse.Namespace, output: Output) -> int:
                 target.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise BadOutputError(f"Cannot make the folder {target}: {error.strerror or error}.") from error
-        models = model_set_of(args) if args.models is not None or args.device is not None else None
-        result = replay(args.bundle, models, target, work.step)
+        models = model_set_of(args) if args.models is not None else None
+        result = replay(args.bundle, models, target, work.step, model_options_of(args))
     turns = [
         {
             "instruction": turn.instruction,

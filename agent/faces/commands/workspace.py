@@ -1,7 +1,8 @@
-"""`instructedit workspace list | show | export | gc | verify`: the conversations that are kept, and their care."""
+"""`instructedit workspace list | show | export | delete | gc | verify`: the kept conversations, and their care."""
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,13 @@ from instructedit_models.errors import BadParameterError
 if TYPE_CHECKING:
     from tools.graph import Version
     from tools.maintenance import Fault
-    from tools.workspace import Workspace
+    from tools.workspace import Overview, Workspace
 
 __all__ = ["configure"]
 
 
 def configure(commands: Commands) -> None:
-    """Adds `workspace` and its five subcommands."""
+    """Adds `workspace` and its subcommands."""
     parser = commands.add_parser("workspace", help="list, show, export and look after the conversations that are kept")
     kinds = parser.add_subparsers(dest="workspace_command", metavar="COMMAND", required=True)
 
@@ -44,7 +45,12 @@ def configure(commands: Commands) -> None:
     )
     export.set_defaults(run=run_export)
 
-    gc = _subcommand(kinds, "gc", "remove files that nothing names, left by interrupted work")
+    deleting = _subcommand(kinds, "delete", "delete whole conversations; `gc` then frees their files")
+    deleting.add_argument("conversations", nargs="+", metavar="conversation", help="its id, or the first digits of it")
+    deleting.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    deleting.set_defaults(run=run_delete)
+
+    gc = _subcommand(kinds, "gc", "remove files that nothing names, left by interrupted and deleted work")
     gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     gc.set_defaults(run=run_gc)
 
@@ -58,11 +64,7 @@ def run_list(args: argparse.Namespace, output: Output) -> None:
         kept = workspace.overview()
         size = sum(path.stat().st_size for _, path in workspace.objects.stored()) + workspace.database.stat().st_size
         where = str(workspace.directory)
-    lines = [
-        f"{one.id}  {one.updated[:16].replace('T', ' ')}  {_count(one.versions, 'version'):>12}  "
-        f"{_count(one.turns, 'turn'):>9}  {one.size[0]} x {one.size[1]}  {one.source or '-'}"
-        for one in kept
-    ]
+    lines = [_line(one) for one in kept]
     lines.append(f"{_count(len(kept), 'conversation')} in {where}, {_size(size)}.")
     payload = {"workspace": where, "bytes": size, "conversations": [_plain(one) for one in kept]}
     output.result(payload, "\n".join(lines))
@@ -85,24 +87,50 @@ def run_export(args: argparse.Namespace, output: Output) -> None:
     """Writes one version, or everything."""
     target = Path(args.output)
     with working(output) as work, _opened(args) as workspace:
-        from tools.export import export_conversation, export_version
+        from agent.saving import save_conversation, save_version
         from tools.finding import find_version
 
         conversation = workspace.conversation(args.conversation)
         if args.which is None:
             with work.writing():
-                files = export_conversation(conversation, target)
-            warnings: tuple[str, ...] = ()
+                files, warnings = save_conversation(conversation, target)
             image_id, text = None, f"Wrote {_count(len(files), 'file')} to {target}."
         else:
             image_id = find_version(conversation, args.which).id
             with work.writing():
-                warnings = export_version(conversation, image_id, target)
+                warnings = save_version(conversation, image_id, target)
             files, text = [target.name], f"Wrote {image_id} to {target}."
     payload = {"conversation": conversation.id, "version": image_id, "output": str(target), "files": files}
     output.result({**payload, "warnings": list(warnings)}, text)
     for warning in warnings:
         output.note(warning)
+
+
+def run_delete(args: argparse.Namespace, output: Output) -> None:
+    """Deletes conversations, all that were named or, where one of them is not there, none."""
+    with output.silenced(), _opened(args) as workspace:
+        ids = list(dict.fromkeys(workspace.conversation(one).id for one in args.conversations))
+        kept = {one.id: one for one in workspace.overview()}
+    lines = [_line(kept[one]) for one in ids]
+    if not args.yes and not _agreed(lines, output):
+        output.result({"deleted": [], "files": 0, "bytes": 0}, "Nothing was deleted.")
+        return
+    with working(output) as work, _opened(args) as workspace:
+        from tools.maintenance import delete
+
+        with work.writing():
+            gone = [delete(workspace, one) for one in ids]
+    files, size = sum(one.files for one in gone), sum(one.bytes for one in gone)
+    text = f"Deleted {_count(len(gone), 'conversation')}; `instructedit workspace gc` frees {_count(files, 'file')}, "
+    output.result({"deleted": ids, "files": files, "bytes": size}, f"{text}{_size(size)}.")
+
+
+def _agreed(lines: list[str], output: Output) -> bool:
+    """Whether the person at the terminal says yes to deleting what the lines tell of."""
+    if output.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise BadParameterError("Deleting cannot be undone; give --yes where nobody can be asked.")
+    output.ask("\n".join([*lines, "Delete for good, with every version and every word? [y/N] "]))
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def run_gc(args: argparse.Namespace, output: Output) -> None:
@@ -176,6 +204,14 @@ def _tree(versions: "list[Version]", current: str) -> list[str]:
             waiting.append((first, depth))
         above = version.id
     return lines
+
+
+def _line(one: "Overview") -> str:
+    """A conversation in a list."""
+    return (
+        f"{one.id}  {one.updated[:16].replace('T', ' ')}  {_count(one.versions, 'version'):>12}  "
+        f"{_count(one.turns, 'turn'):>9}  {one.size[0]} x {one.size[1]}  {one.source or '-'}"
+    )
 
 
 def _fault_line(fault: "Fault") -> str:

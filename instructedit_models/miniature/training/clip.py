@@ -1,7 +1,8 @@
 """Recipe of the miniature `CLIPModel`: contrastive pairs of crops and captions, with hard negatives.
 
 Its text tower becomes the diffusion model's text encoder; BLIP-2's vision tower starts from its vision tower.
-`--vision-only` keeps the text tower, and with it what the UNet was trained on, and trains the rest on.
+`--vision-only` keeps the text tower, and with it what the UNet was trained on, and trains the rest on: with dense
+labels on its patches, and with some crops seen through the autoencoder, as every edited picture is.
 """
 
 import sys
@@ -11,14 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
+from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel
 
 from instructedit_models.miniature.tokenizers import TEXT_LENGTH, clip_tokenizer
 from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
 from instructedit_models.miniature.training.data import captioned_crop, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.dense_labels import HEADS, labels, stacked, surprise
 from instructedit_models.miniature.training.vae import NATIVE, to_tensor
 from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, MEDIA, NOUNS, plural
+
+PATCH = 8
 
 _CLASSES: tuple[tuple[str, ...], ...] = (
     NOUNS,
@@ -54,7 +60,7 @@ def build() -> CLIPModel:
         "num_hidden_layers": 4,
         "num_attention_heads": 4,
         "image_size": NATIVE,
-        "patch_size": 8,
+        "patch_size": PATCH,
         "projection_dim": 128,
     }
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=128))
@@ -72,17 +78,56 @@ def hard_negative(caption: str, rng: np.random.Generator) -> str:
     return " ".join(words)
 
 
-def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, list[str]]]:
-    """Endless (images, captions then hard negatives)."""
+SOFT = 24
+"""Crops of a batch that are seen through the autoencoder when the vision tower is trained on."""
+
+DENSE = 0.5
+"""What the dense labels count beside the contrastive loss."""
+
+Targets = dict[str, torch.Tensor]
+
+Batch = tuple[torch.Tensor, list[str], Targets]
+
+
+class WithPatchHeads(nn.Module):
+    """CLIP and, while it is trained, linear heads on its vision tower's patches."""
+
+    def __init__(self, model: CLIPModel) -> None:
+        super().__init__()
+        self.model = model
+        width = model.config.vision_config.hidden_size
+        self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in HEADS.items()})
+
+    def dense_loss(self, patches: torch.Tensor, targets: Targets) -> torch.Tensor:
+        """Cross-entropy of what each patch shows, (B, patches, width) against (B, side, side) by head."""
+        losses = [
+            surprise(name, head(patches).transpose(1, 2), targets[name].flatten(1)) for name, head in self.heads.items()
+        ]
+        return torch.stack(losses).sum()
+
+
+def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
+    """Endless (images, captions then hard negatives, labels of patches)."""
     rng = np.random.default_rng(seed)
     draws = training_pool(work).draws(rng)
     while True:
-        crops, captions = [], []
+        crops, captions, dense = [], [], []
         for sample in islice(draws, batch):
             box, caption = captioned_crop(sample, rng)
             crops.append(cut(sample.image, box, NATIVE))
             captions.append(caption)
-        yield to_tensor(np.stack(crops)), captions + [hard_negative(caption, rng) for caption in captions]
+            dense.append(labels(sample, box, NATIVE // PATCH))
+        negatives = [hard_negative(caption, rng) for caption in captions]
+        yield to_tensor(np.stack(crops)), captions + negatives, stacked(dense)
+
+
+@torch.no_grad()
+def softened(vae: AutoencoderKL, images: torch.Tensor, count: int) -> torch.Tensor:
+    """The images, the first `count` of them as the autoencoder gives them back."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        latents = vae.encode(images[:count].contiguous(memory_format=torch.channels_last)).latent_dist.mode()
+        decoded = vae.decode(latents).sample
+    return torch.cat([decoded.float().clamp(-1, 1), images[count:]])
 
 
 def finish(model: CLIPModel, steps: int) -> None:
@@ -125,14 +170,21 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(0)
     model, tokenizer = build(), clip_tokenizer()
     warm_start(run, model, WEIGHTS / "clip" / "model.safetensors", always=vision_only)
+    vae = None
     if vision_only:
         model.text_model.requires_grad_(False)
+        vae = AutoencoderKL.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
+        vae = vae.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    trained = WithPatchHeads(model)
 
-    def loss_of(batch: tuple[torch.Tensor, list[str]]) -> tuple[torch.Tensor, dict[str, float]]:
-        images, captions = batch
+    def loss_of(batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        images, captions, dense = batch
+        if vae is not None:
+            images = softened(vae, images, SOFT)
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = model(pixel_values=images, input_ids=tokens.input_ids)
+        seen = trained.dense_loss(out.vision_model_output.last_hidden_state[:, 1:], dense)
         logits, count = out.logits_per_image.float(), len(images)
         same = torch.tensor([[a == b for b in captions] for a in captions[:count]])
         blocked = logits.masked_fill(same & ~torch.eye(count, 2 * count, dtype=torch.bool), -1e4)
@@ -142,9 +194,15 @@ def main(argv: list[str] | None = None) -> None:
         changed = ~same[target, target + count]
         hard = F.cross_entropy(own[changed], torch.zeros(int(changed.sum()), dtype=torch.long))
         right = (own[changed][:, 0] > own[changed][:, 1]).float().mean()
-        return loss + hard, {"beats_hard": float(right)}
+        return loss + hard + DENSE * seen, {"beats_hard": float(right), "dense": float(seen.detach())}
 
-    train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
+    train(
+        run,
+        trained,
+        batches(run.work, run.batch, run.seed),
+        loss_of,
+        finish=lambda _, steps: finish(model, steps),
+    )
 
 
 if __name__ == "__main__":

@@ -139,23 +139,62 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, l
             yield torch.from_numpy(latents[chosen].astype(np.float32)), words
 
 
+def denoising_loss(
+    model: UNet2DConditionModel,
+    latents: torch.Tensor,
+    states: torch.Tensor,
+    alphas: torch.Tensor,
+    shown: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Min-SNR weighted error of the predicted noise at random timesteps, and what to log beside it.
+
+    Args:
+        model: the UNet.
+        latents: what it learns to make, scaled, (B, 4, 16, 16).
+        states: of the text, (B, T, D).
+        alphas: cumulative, (1000,).
+        shown: further input channels, (B, C, 16, 16).
+    """
+    t = (1000 * torch.rand(len(latents)) ** NOISY).long().clamp(max=999)
+    alpha = alphas[t].view(-1, 1, 1, 1)
+    epsilon = torch.randn_like(latents)
+    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * epsilon
+    given = (noisy if shown is None else torch.cat([noisy, shown], dim=1)).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        predicted = model(given, t, states).sample
+    error = (predicted.float() - epsilon).square().mean(dim=(1, 2, 3))
+    snr = (alpha / (1 - alpha)).flatten()
+    high = error[t > 500].mean() if bool((t > 500).any()) else error.mean()
+    weight = (SNR_LIMIT / snr).clamp(max=1) * (1 / snr).clamp(min=1) ** 0.25
+    return (error * weight).mean(), {"high_noise": float(high.detach())}
+
+
+@torch.no_grad()
+def caption_errors(
+    model: UNet2DConditionModel, latents: torch.Tensor, states: torch.Tensor, shown: torch.Tensor | None = None
+) -> dict[str, float]:
+    """The epsilon error at three levels, under the right text and under another picture's; see `denoising_loss`."""
+    generator, noise, figures = torch.Generator().manual_seed(8), schedule(), {}
+    for level in (250, 500, 750):
+        epsilon = torch.randn(latents.shape, generator=generator)
+        t = torch.full((len(latents),), level)
+        noisy = noise.add_noise(latents, epsilon, t)
+        given = noisy if shown is None else torch.cat([noisy, shown], dim=1)
+        for name, condition in (("right", states), ("wrong", states.roll(1, 0))):
+            error = (model(given, t, condition).sample - epsilon).square().mean()
+            figures[f"epsilon_error_t{level}_{name}_caption"] = round(float(error), 4)
+    return figures
+
+
 def finish(model: UNet2DConditionModel, steps: int, text: CLIPTextModel) -> None:
     """Measures the epsilon error with right and with wrong captions on validation seeds, then writes the weights."""
     rng, vae, tokenizer, noise = np.random.default_rng(8), load_vae(), clip_tokenizer(), schedule()
     pairs = list(crops_of(iter(validation_samples(192)), rng, 2))
     latents = torch.cat([encode(vae, np.stack([c for c, _ in pairs[i : i + 64]])) for i in range(0, len(pairs), 64)])
     ids = tokenizer([caption for _, caption in pairs], padding="max_length", truncation=True, return_tensors="pt")
-    figures = {}
-    generator = torch.Generator().manual_seed(8)
     with torch.no_grad():
         states = text(ids.input_ids).last_hidden_state
-        for level in (250, 500, 750):
-            epsilon = torch.randn(latents.shape, generator=generator)
-            t = torch.full((len(latents),), level)
-            noisy = noise.add_noise(latents, epsilon, t)
-            for name, condition in (("right", states), ("wrong", states.roll(1, 0))):
-                error = (model(noisy, t, condition).sample - epsilon).square().mean()
-                figures[f"epsilon_error_t{level}_{name}_caption"] = round(float(error), 4)
+    figures = caption_errors(model, latents, states)
     save_half(model, WEIGHTS / "unet" / "diffusion_pytorch_model.safetensors")
     model.save_config(WEIGHTS / "unet")
     noise.save_config(WEIGHTS / "scheduler")
@@ -186,19 +225,9 @@ def main(argv: list[str] | None = None) -> None:
     def loss_of(batch: tuple[torch.Tensor, list[str]]) -> tuple[torch.Tensor, dict[str, float]]:
         latents, captions = batch
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        t = (1000 * torch.rand(len(latents)) ** NOISY).long().clamp(max=999)
-        alpha = alphas[t].view(-1, 1, 1, 1)
-        epsilon = torch.randn_like(latents)
-        noisy = (alpha.sqrt() * latents + (1 - alpha).sqrt() * epsilon).contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             states = text(ids).last_hidden_state
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            predicted = model(noisy, t, states).sample
-        error = (predicted.float() - epsilon).square().mean(dim=(1, 2, 3))
-        snr = (alpha / (1 - alpha)).flatten()
-        high = error[t > 500].mean() if bool((t > 500).any()) else error.mean()
-        weight = (SNR_LIMIT / snr).clamp(max=1) * (1 / snr).clamp(min=1) ** 0.25
-        return (error * weight).mean(), {"high_noise": float(high.detach())}
+        return denoising_loss(model, latents, states, alphas)
 
     seed = int(torch.randint(1 << 30, (1,), generator=torch.Generator().manual_seed(run.seed)))
     train(

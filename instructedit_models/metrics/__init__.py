@@ -1,0 +1,1 @@
+"""What the benchmarks measure edits by: LPIPS, CLIP scores, the background's PSNR and SSIM, and mask IoU."""
