@@ -3,6 +3,7 @@
 `--decoder-only` keeps the encoder, and with it the latents that the UNet knows, and sharpens the decoder.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -94,8 +95,14 @@ def psnr(model: AutoencoderKL, crops: np.ndarray) -> float:
     return float(torch.cat(values).mean())
 
 
-def finish(model: AutoencoderKL, steps: int) -> None:
-    """Measures the latents' spread and the reconstructions, then writes weights, config and card."""
+def finish(model: AutoencoderKL, steps: int, decoder_only: bool = False) -> None:
+    """Measures the latents' spread and the reconstructions, then writes weights, config and card.
+
+    Args:
+        model: the autoencoder.
+        steps: of this recipe's checkpoint.
+        decoder_only: the steps were of the decoder alone, on top of those that the card tells of.
+    """
     crops = validation_crops(256)
     with torch.no_grad():
         latents = model.encode(to_tensor(crops)).latent_dist.mode()
@@ -105,7 +112,10 @@ def finish(model: AutoencoderKL, steps: int) -> None:
     save_half(model, folder / "diffusion_pytorch_model.safetensors")
     model.save_config(folder)
     figures = {"psnr_db": round(psnr(model, crops), 2)}
-    write_card(folder, {"recipe": "vae", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
+    counted = {"steps": steps}
+    if decoder_only:
+        counted = {"steps": json.loads((folder / "training.json").read_text())["steps"], "decoder_steps": steps}
+    write_card(folder, {"recipe": "vae", **counted, "train_seeds": [0, 60_000], "validation": figures})
     print("vae", figures, "scaling", model.config.scaling_factor, flush=True)
 
 
@@ -118,7 +128,8 @@ def main(argv: list[str] | None = None) -> None:
     run = parse_run("vae_decoder" if decoder_only else "vae", batch=16, learning_rate=1e-3, argv=argv)
     torch.manual_seed(0)
     if decoder_only:
-        model = AutoencoderKL.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
+        model = AutoencoderKL.from_config(AutoencoderKL.load_config(WEIGHTS / "vae"))
+        warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors", always=True)
         nn.ModuleList([model.encoder, model.quant_conv]).requires_grad_(False)
     else:
         model = build()
@@ -136,7 +147,13 @@ def main(argv: list[str] | None = None) -> None:
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         return reconstruction + 1e-4 * kl, {"kl": float(kl.detach())}
 
-    train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
+    train(
+        run,
+        model,
+        batches(run.work, run.batch, run.seed),
+        loss_of,
+        finish=lambda _, steps: finish(model, steps, decoder_only),
+    )
 
 
 if __name__ == "__main__":
