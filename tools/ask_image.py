@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from instructedit_models.errors import BadParameterError
+from instructedit_models.errors import BadParameterError, UnknownWordError
 from tools.base import Arguments, Tool
 from tools.context import ToolContext, ToolResult
 from tools.events import Described
@@ -25,7 +25,7 @@ class AskImage(Tool[AskImageArguments]):
     arguments = AskImageArguments
 
     def run(self, context: ToolContext, arguments: AskImageArguments) -> ToolResult:
-        """The answer.
+        """The answer; where the question has words that the describer does not know, what it says of the picture.
 
         Raises:
             BadParameterError: the question is empty.
@@ -35,6 +35,11 @@ class AskImage(Tool[AskImageArguments]):
             raise BadParameterError("The question is empty; ask one about the picture.")
         image = context.conversation.image(arguments.image_id)
         with context.turn.timed("describe"):
-            answer = context.models.describer.ask(image, question)
+            try:
+                answer = context.models.describer.ask(image, question)
+            except UnknownWordError as error:
+                seen = context.models.describer.describe(image).text
+                words = ", ".join(repr(word) for word in error.words)
+                answer = f"I do not know the word {words}; what I see is {seen}."
         context.emit(Described(image_id=arguments.image_id, text=answer, question=question))
         return ToolResult(answer, image_id=arguments.image_id)

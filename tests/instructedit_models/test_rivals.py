@@ -22,6 +22,14 @@ def test_the_prompt_of_its_own_speaks_for_the_noun_too() -> None:
     assert unrivalled(cups((HERE, 0.3)), "cup", cups((HERE, 0.7)) + census[1:], same_iou=0.6) == cups((HERE, 0.3))
 
 
+def test_where_nothing_is_left_the_surest_stays_if_it_is_sure() -> None:
+    census = [Detection(HERE, 0.9, "flower"), Detection(THERE, 0.9, "box")]
+    found = cups((HERE, 0.4), (THERE, 0.6))
+    assert unrivalled(found, "cup", census, same_iou=0.6) == found[1:]
+    assert unrivalled(found[:1], "cup", census, same_iou=0.6) == []
+    assert unrivalled([], "cup", census, same_iou=0.6) == []
+
+
 def test_a_box_that_nothing_else_fits_is_kept() -> None:
     found = cups((HERE, 0.5))
     assert unrivalled(found, "cup", [Detection(THERE, 0.9, "flower")], same_iou=0.6) == found

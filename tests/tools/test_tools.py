@@ -61,6 +61,17 @@ def test_ask(context: ToolContext):
         call(context, "ask_image", image_id="image_1", question=" ")
 
 
+def test_a_question_with_unknown_words_gets_what_is_seen(context: ToolContext, monkeypatch: pytest.MonkeyPatch):
+    def ask(image: object, question: str) -> str:
+        raise UnknownWordError("The describer does not know the word 'standing'.", ("standing",))
+
+    monkeypatch.setattr(context.models.describer, "ask", ask)
+    answer = call(context, "ask_image", image_id="image_1", question="what is it standing on?").text
+    assert answer == (
+        "I do not know the word 'standing'; what I see is photo of a red box and a blue box and a red box."
+    )
+
+
 # --- segment
 
 
