@@ -47,8 +47,8 @@ class Verification:
         score_after: the same after it.
         note: one sentence.
         score: how well it did; orders several results of one edit, larger = better.
-        checks: by name ("caption", "target", "source", "colour", "material", "outside") whether it passed; None where
-            it could not be made or does not apply.
+        checks: by name ("caption", "target", "source", "noun", "colour", "material", "outside") whether it passed;
+            None where it could not be made or does not apply.
     """
 
     passed: bool
@@ -70,6 +70,7 @@ class Verifier:
         scorer: CLIP.
         detector: Grounding DINO, or None to do without; asked where the shape changes.
         change: the kind of change.
+        nouns: every noun that the models know, where these are few; a new shape must then fit its own noun best.
 
     Raises:
         BadMaskError: the mask is empty or of another size than the picture.
@@ -84,6 +85,7 @@ class Verifier:
         scorer: Scorer,
         detector: Detector | None = None,
         change: Change = "appearance",
+        nouns: Sequence[str] = (),
     ) -> None:
         if mask.shape != (before.height, before.width):
             raise BadMaskError(
@@ -94,6 +96,7 @@ class Verifier:
             raise BadMaskError("The mask is empty: nothing was edited that could be verified.")
         self._before, self._mask = before, mask
         self._captions = (input_caption, edited_caption)
+        self._others = other_captions(edited_caption, nouns) if change == "shape" else []
         self._scorer = scorer
         self._colour = colours.asked_colour(input_caption, edited_caption) if change != "background" else None
         # A detector tells nouns and materials apart, which CLIP alone often gets wrong; on colours it says little.
@@ -124,13 +127,15 @@ class Verifier:
         box = crop_box(self._mask, CONTEXT)
         try:
             crops = [image.crop(box) for image in afters]
-            scores = [float(row[1] - row[0]) for row in self._scorer.similarity(crops, list(self._captions))]
+            rows = self._scorer.similarity(crops, [*self._captions, *self._others])
+            scores = [float(row[1] - row[0]) for row in rows]
+            margins = [float(row[1] - row[2:].max()) if self._others else 0.0 for row in rows]
             before = self._score_before
         except UnknownWordError as error:
             return [Verification(False, 0.0, 0.0, f"Not verified: {error}") for _ in afters]
         return [
-            self._judged(after, region, before, score)
-            for after, region, score in zip(afters, regions, scores, strict=True)
+            self._judged(after, region, before, score, margin)
+            for after, region, score, margin in zip(afters, regions, scores, margins, strict=True)
         ]
 
     @cached_property
@@ -139,7 +144,9 @@ class Verifier:
         row = self._scorer.similarity([crop], list(self._captions))[0]
         return float(row[1] - row[0])
 
-    def _judged(self, after: Image.Image, region: np.ndarray | None, before: float, score: float) -> Verification:
+    def _judged(
+        self, after: Image.Image, region: np.ndarray | None, before: float, score: float, rivalled: float
+    ) -> Verification:
         nearer, fits = score > before, score > 0 and score > before
         checks: dict[str, bool | None] = {"caption": fits, "target": None, "source": None, "colour": None}
         total = score - before
@@ -153,11 +160,16 @@ class Verifier:
         elif self._detector is not None:
             checks["target"], checks["source"], margin = self._detected(after)
             total += margin
+        if self._others:
+            checks["noun"] = rivalled > 0
+            total += rivalled
         outside = None if region is None else self._same_outside(after, region)
         checks["outside"] = outside
-        refuted = False in (checks["target"], checks["source"], checks.get("material"))
+        refuted = False in (checks["target"], checks["source"], checks.get("material"), checks.get("noun"))
         found = bool(checks["target"]) or bool(checks.get("material"))
-        there = bool(checks["colour"]) if seen else (fits or found) and not refuted
+        there = (fits or found) and not refuted
+        if seen:
+            there = bool(checks["colour"]) and checks.get("noun") is not False
         passed = nearer and there and outside is not False
         return Verification(passed, before, score, self._note(checks, nearer, seen), total, checks)
 
@@ -171,6 +183,8 @@ class Verifier:
             return f"The detector still finds {_phrase(source)!r} there."
         if nearer and checks["target"] is False:
             return f"The detector does not find {_phrase(target)!r} there."
+        if nearer and checks.get("noun") is False:
+            return f"The result looks more like something else than like {_phrase(target)!r}."
         if nearer and checks.get("material") is False:
             return f"The detector sees little more of {_phrase(target)!r} there than before."
         if checks["caption"]:
@@ -261,6 +275,19 @@ def verify(
 def materials_differ(input_caption: str, edited_caption: str) -> bool:
     """Whether the edited caption names a material that the input caption does not, e.g. "wooden"."""
     return bool((_words(edited_caption) - _words(input_caption)) & lexicon.MATERIALS)
+
+
+def other_captions(caption: str, nouns: Sequence[str]) -> list[str]:
+    """The caption with its noun exchanged for each other one; none where it has no noun of the list.
+
+    Of several nouns the last counts: "photo of an orange box" is of a box.
+    """
+    found = [match for noun in nouns for match in re.finditer(rf"\b{re.escape(noun)}\b", caption, re.IGNORECASE)]
+    if not found:
+        return []
+    last = max(found, key=lambda match: match.start())
+    own = last.group().lower()
+    return [caption[: last.start()] + noun + caption[last.end() :] for noun in nouns if noun.lower() != own]
 
 
 def _words(caption: str) -> set[str]:

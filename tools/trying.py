@@ -13,7 +13,7 @@ from PIL import Image
 
 from instructedit_models.errors import ModelUnavailableError
 from instructedit_models.separate import edit_separately, sweep_separately
-from instructedit_models.types import Change, EditOptions, EditResult, Progress
+from instructedit_models.types import Change, Detector, EditOptions, EditResult, Progress
 from instructedit_models.verification import Verification, Verifier
 from tools.context import EditOverrides, ToolContext
 
@@ -175,11 +175,13 @@ def verifier_for(
     except ModelUnavailableError as error:
         context.warn(f"The edit was not checked: {error}")
         return None
+    detector: Detector | None = None
+    nouns: tuple[str, ...] = ()
     try:
-        detector = context.models.grounded.detector
+        detector, nouns = context.models.grounded.detector, context.models.grounded.object_phrases
     except ModelUnavailableError:
-        detector = None
-    return Verifier(image, mask, *captions, scorer, detector, change)
+        pass
+    return Verifier(image, mask, *captions, scorer, detector, change, nouns)
 
 
 def check(context: ToolContext, verifier: Verifier | None, results: Sequence[EditResult]) -> list[Verification | None]:

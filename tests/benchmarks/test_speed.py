@@ -1,8 +1,8 @@
 """The five ways of one edit, on a tiny model of the real classes: what they cost, and how they are compared."""
 
-from collections import mmap
+import mmap
+from collections import Counter
 
-import Counter
 import numpy as np
 import pytest
 from PIL import Image

@@ -6,7 +6,7 @@ from PIL import Image
 
 from instructedit_models.errors import BadMaskError
 from instructedit_models.types import Detection
-from instructedit_models.verification import Verifier
+from instructedit_models.verification import Verifier, crop_box, other_captions
 from tests.tools.tiny_models import BlobDetector, ColourScorer, boxes
 
 MASK = np.zeros((64, 96), bool)
@@ -52,6 +52,37 @@ def test_the_detector_refutes_what_clip_believes() -> None:
 def test_a_detector_that_sees_neither_decides_nothing() -> None:
     found, _ = shape({}, {})
     assert (found.checks["target"], found.checks["source"], found.passed) == (None, None, True)
+
+
+class Words:
+    """Scores a picture by the last word of the text."""
+
+    def __init__(self, after: dict[str, float]) -> None:
+        self.after = after
+
+    def similarity(self, images: list[Image.Image], texts: list[str]) -> np.ndarray:
+        rows = [self.after if image.tobytes() != CROPPED else {} for image in images]
+        return np.array([[row.get(text.split()[-1], 0.0) for text in texts] for row in rows], np.float32)
+
+
+CROPPED = BEFORE.crop(crop_box(MASK, 1.5)).tobytes()
+
+
+def test_a_new_shape_must_fit_its_own_noun_best_where_the_nouns_are_few() -> None:
+    captions, nouns = ("photo of a dog", "photo of a cat"), ("dog", "cat", "boat")
+    unsure = Verifier(BEFORE, MASK, *captions, Words({"cat": 0.5, "boat": 0.6}), None, "shape", nouns).check(AFTER)
+    assert unsure.checks["noun"] is False and not unsure.passed
+    assert unsure.note == "The result looks more like something else than like 'cat'."
+    assert Verifier(BEFORE, MASK, *captions, Words({"cat": 0.5, "boat": 0.6}), None, "shape").check(AFTER).passed
+    sure = Verifier(BEFORE, MASK, *captions, Words({"cat": 0.7, "boat": 0.6}), None, "shape", nouns).check(AFTER)
+    assert sure.checks["noun"] and sure.passed and sure.score > unsure.score
+
+
+def test_other_captions_exchange_the_last_noun() -> None:
+    assert other_captions("photo of an orange box", ("box", "orange", "cup")) == [
+        "photo of an orange orange", "photo of an orange cup",
+    ]  # fmt: skip
+    assert other_captions("photo of a sail", ("box", "cup")) == []
 
 
 def look(before: dict[str, float], after: dict[str, float], captions: tuple[str, str]):  # type: ignore[no-untyped-def]
