@@ -17,7 +17,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from PIL import Image
 from benchmarks.record import begun, write_json
 
 SEED = 9_100_000
+SPREAD = 1_000
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "white", "black")
 TIMEOUT = 600.0
 
@@ -36,6 +39,7 @@ TIMEOUT = 600.0
 class Tally:
     """What all clients saw, under one lock."""
 
+    turns: int = 0
     edits: int = 0
     lost: int = 0
     mixed_up: int = 0
@@ -111,33 +115,38 @@ def served(folder: Path, models: str) -> Iterator[tuple[str, Any]]:
         thread.join(20)
 
 
-def measure_overhead(url: str, service: Any, count: int) -> dict[str, float]:
+def measure_overhead(url: str, service: Any, edits: int) -> dict[str, float]:
     """Seconds of the same edits by the session alone and over HTTP, taken in turn; both skip the inversion cache."""
     from tools.workspace import Workspace
 
     scene, noun = scene_of(0)
-    instructions = [f"make the {noun} {COLOURS[number % len(COLOURS)]}" for number in range(count + 1)]
+    instructions = [f"make the {noun} {COLOURS[number % len(COLOURS)]}" for number in range(edits + 1)]
     direct, over_http = [], []
     with httpx.Client(base_url=url, timeout=TIMEOUT) as client, Workspace.temporary() as workspace:
         for number, text in enumerate(instructions):
             session = service.bench._new_session(workspace.start(Image.open(BytesIO(scene)).convert("RGB")))
             session.context.models.editor.forget()
             began = time.perf_counter()
-            session.turn(text)
+            kind = session.turn(text).kind
             by_hand = time.perf_counter() - began
             key = client.post("/v1/conversations", content=scene, headers={"Content-Type": "image/png"}).json()["id"]
             session.context.models.editor.forget()
             began = time.perf_counter()
-            client.post(f"/v1/conversations/{key}/messages?wait=30", json={"text": text}).raise_for_status()
+            answer = client.post(f"/v1/conversations/{key}/messages?wait=30", json={"text": text}).raise_for_status()
             by_http = time.perf_counter() - began
-            if number:  # the first one loads the models
+            if number and kind == "edit" and answer.status_code == 200:  # the first one loads the models
                 direct.append(by_hand)
                 over_http.append(by_http)
     if not direct:
         return {}
     alone, served_in = statistics.median(direct), statistics.median(over_http)
     share = statistics.median(b / a - 1 for a, b in zip(direct, over_http, strict=True))
-    return {"library_seconds": round(alone, 3), "http_seconds": round(served_in, 3), "http_overhead": round(share, 4)}
+    return {
+        "library_seconds": round(alone, 3),
+        "http_seconds": round(served_in, 3),
+        "http_overhead": round(share, 4),
+        "compared": len(direct),
+    }
 
 
 def load(url: str, service: Any, clients: int, seconds: float) -> Tally:
@@ -195,7 +204,8 @@ def edit_once(client: httpx.Client, key: str, text: str, own: np.ndarray, tally:
         return
     result = ended["result"]
     with tally.lock:
-        tally.edits += 1
+        tally.turns += 1
+        tally.edits += result["kind"] == "edit"
         tally.feedback.append(first or 0.0)
         if ended["conversation"] != key or result["text"] != text:
             tally.mixed_up += 1
@@ -206,14 +216,16 @@ def edit_once(client: httpx.Client, key: str, text: str, own: np.ndarray, tally:
                 tally.mixed_up += 1
 
 
+@cache
 def scene_of(number: int) -> tuple[bytes, str]:
-    """A scene of the picture world as a PNG file, and what stands in it; each number another one."""
+    """A scene of one object as a PNG file, and what stands in it; each number another one."""
     from instructedit_models.miniature.world import draw, sample_scene
 
-    scene = sample_scene(SEED + number)
+    seeds = (seed for seed in count(SEED + SPREAD * number) if len(sample_scene(seed).items) == 1)
+    scene = sample_scene(next(seeds))
     buffer = BytesIO()
     Image.fromarray(draw(scene).image).save(buffer, "PNG")
-    return buffer.getvalue(), scene.items[-1].noun
+    return buffer.getvalue(), scene.items[0].noun
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -234,6 +246,7 @@ def told(tally: Tally) -> dict[str, Any]:
     fifth = max(1, len(sizes) // 5)
     warm, late = statistics.median(sizes[fifth : 2 * fifth] or sizes), statistics.median(sizes[-fifth:])
     return {
+        "turns": tally.turns,
         "edits": tally.edits,
         "lost": tally.lost,
         "mixed_up": tally.mixed_up,

@@ -51,7 +51,7 @@ def configure(commands: Commands) -> None:
     serve.add_argument("--token", metavar="WORD", help="people need it in the address; required beyond this machine")
     options.add_common(serve)
     serve.set_defaults(run=run_serve)
-    results = kinds.add_parser("results", help="print preference rates with their 95 % intervals")
+    results = kinds.add_parser("results", help="print preference rates with their 95 %% intervals")
     results.add_argument("votes", metavar="RESULTS", help=f"the folder of results, or its file of votes ({_VOTES})")
     options.add_common(results)
     results.set_defaults(run=run_results)
