@@ -5,12 +5,9 @@ A vote is written whole or not at all, and each person has one on each triplet.
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import RLock
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,13 +15,13 @@ import numpy as np
 
 from agent.study import Shown, Study
 from instructedit_models.errors import BadParameterError
+from tools.sqlite_file import SqliteFile, connect
 
 __all__ = ["Pair", "Vote", "VoteBook", "interval_of", "preferences"]
 
 APPLICATION_ID = 0x49457631
 """Marks the file as ours ("IEv1")."""
 VERSION = 1
-BUSY_SECONDS = 10.0
 RESAMPLES = 2000
 _TABLES = (
     "CREATE TABLE study (secret BLOB NOT NULL, created TEXT NOT NULL)",
@@ -84,7 +81,7 @@ class Pair:
         return asdict(self) | {"votes": self.a_votes + self.b_votes + self.no_preference}
 
 
-class VoteBook:
+class VoteBook(SqliteFile):
     """A file of votes; any number of threads and processes may write to it.
 
     Raises:
@@ -101,24 +98,11 @@ class VoteBook:
         self.path = Path(path)
         if not create and not self.path.is_file():
             raise BadParameterError(f"There is no file of votes {self.path}.")
-        self._lock = RLock()
         try:
-            self._connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            connection = connect(self.path)
         except sqlite3.Error as error:
             raise BadParameterError(f"Cannot open {self.path}: {error}.") from error
-        try:
-            with self._explained():
-                self._prepare()
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def close(self) -> None:
-        """Closes the file."""
-        with self._lock:
-            self._connection.close()
+        super().__init__(connection, self._prepare)
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +115,7 @@ class VoteBook:
     @property
     def secret(self) -> bytes:
         """What decides order and sides; drawn once when the file is made."""
-        return bytes(self._rows("SELECT secret FROM study")[0][0])
+        return bytes(self.query("SELECT secret FROM study")[0][0])
 
     def begin(self, study: Study) -> None:
         """Notes what is compared.
@@ -139,7 +123,7 @@ class VoteBook:
         Raises:
             BadParameterError: a picture is not the one that votes were cast on before.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             known = dict(connection.execute("SELECT id, digest FROM triplets").fetchall())
             for one in study.triplets:
                 digest = one.digest
@@ -162,16 +146,16 @@ class VoteBook:
             preferred: the method; None for no preference.
         """
         row = (person, shown.triplet.id, preferred, shown.left, datetime.now(UTC).isoformat(timespec="seconds"))
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return connection.execute("INSERT OR IGNORE INTO votes VALUES (?, ?, ?, ?, ?)", row).rowcount == 1
 
     def voted(self, person: str) -> set[str]:
         """The ids of the triplets that a person has voted on."""
-        return {row[0] for row in self._rows("SELECT triplet FROM votes WHERE person = ?", (person,))}
+        return {row[0] for row in self.query("SELECT triplet FROM votes WHERE person = ?", (person,))}
 
     def votes(self) -> list[Vote]:
         """All votes, in the order in which they were cast."""
-        rows = self._rows(
+        rows = self.query(
             "SELECT person, name, a, b, preferred FROM votes JOIN triplets ON id = triplet ORDER BY votes.rowid"
         )
         return [Vote(*row) for row in rows]
@@ -187,7 +171,7 @@ class VoteBook:
             raise BadParameterError(f"{self.path} was made by a newer version of this program.")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
-        with self._transaction():
+        with self.transaction():
             if int(connection.execute("PRAGMA user_version").fetchone()[0]):
                 return
             for table in _TABLES:
@@ -197,28 +181,8 @@ class VoteBook:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
 
-    def _rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple]:
-        with self._lock, self._explained():
-            return self._connection.execute(sql, parameters).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise BadParameterError(f"The file of votes {self.path} cannot be used: {error}.") from error
+    def _failure(self, error: sqlite3.Error) -> BadParameterError:
+        return BadParameterError(f"The file of votes {self.path} cannot be used: {error}.")
 
 
 def preferences(votes: list[Vote], seed: int = 0) -> list[Pair]:

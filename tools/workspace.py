@@ -8,11 +8,8 @@ import secrets
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
 from types import TracebackType
 from typing import Self
 
@@ -22,12 +19,11 @@ from instructedit_models.errors import BadParameterError, WorkspaceError
 from tools.conversation import Conversation
 from tools.migrations import check_origin, migrate
 from tools.objects import ObjectStore
+from tools.sqlite_file import BUSY_SECONDS, SqliteFile, connect
 
 __all__ = ["Overview", "Workspace", "WorkspaceError"]
 
 DATABASE = "workspace.sqlite"
-BUSY_SECONDS = 10.0
-"""How long a process waits for another one's write."""
 _CHECKPOINT_PAGES = 64
 """Pages of 4 kB after which the write-ahead log is folded into the database, so that it stays small from turn 1 on."""
 _SHORTEST_PREFIX = 4
@@ -57,7 +53,7 @@ class Overview:
     current_id: str
 
 
-class Workspace:
+class Workspace(SqliteFile):
     """A directory with `objects/` and `workspace.sqlite` (WAL); made on first use.
 
     Raises:
@@ -74,7 +70,6 @@ class Workspace:
         """
         self.directory = Path(directory)
         self.objects = ObjectStore(self.directory / "objects", durable)
-        self._lock = RLock()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if not create and not self.database.is_file():
             raise WorkspaceError(f"There is no workspace in {self.directory}.")
@@ -82,20 +77,17 @@ class Workspace:
             self.objects.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WorkspaceError(f"Cannot make a workspace in {self.directory}: {error.strerror}.") from error
+        self._durable = durable
         with self._explained():
-            # Transactions are begun by hand (isolation_level None); the lock makes one connection safe for all threads.
-            self._connection = sqlite3.connect(
-                self.database, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            try:
-                check_origin(self._connection)
-                _use_write_ahead_log(self._connection)
-                self._connection.execute(f"PRAGMA synchronous = {'NORMAL' if durable else 'OFF'}")
-                self._connection.execute("PRAGMA foreign_keys = ON")
-                self.version = migrate(self._connection)
-            except BaseException:
-                self._connection.close()
-                raise
+            connection = connect(self.database, BUSY_SECONDS)
+        super().__init__(connection, self._prepare)
+
+    def _prepare(self) -> None:
+        check_origin(self._connection)
+        _use_write_ahead_log(self._connection)
+        self._connection.execute(f"PRAGMA synchronous = {'NORMAL' if self._durable else 'OFF'}")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self.version = migrate(self._connection)
 
     @property
     def database(self) -> Path:
@@ -117,7 +109,7 @@ class Workspace:
     def close(self) -> None:
         """Closes the database; a temporary workspace is deleted."""
         with self._lock:
-            self._connection.close()
+            super().close()
             if self._temporary:
                 self._temporary.cleanup()
                 self._temporary = None
@@ -194,30 +186,8 @@ class Workspace:
             for id_, created, moved, turned, source, width, height, versions, turns, current in rows
         ]
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One write: all of it or nothing of it is kept; the write lock is taken at the start."""
-        with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def query(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple]:
-        """The rows of a read."""
-        with self._lock, self._explained():
-            return self._connection.execute(sql, parameters).fetchall()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise WorkspaceError(_explanation(self.database, error)) from error
+    def _failure(self, error: sqlite3.Error) -> WorkspaceError:
+        return WorkspaceError(_explanation(self.database, error))
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

@@ -5,18 +5,15 @@ workspace itself knows nothing of it.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
 
 from instructedit_models.errors import WorkspaceError
 from tools.migrations import migrate
+from tools.sqlite_file import SqliteFile, connect
 
 __all__ = ["FILE", "Database"]
 
 FILE = "service.sqlite"
-_BUSY_SECONDS = 10.0
 _STEPS: tuple[tuple[str, str], ...] = (
     (
         "conversations, jobs, events, turns, keys",
@@ -90,8 +87,8 @@ _STEPS: tuple[tuple[str, str], ...] = (
 )
 
 
-class Database:
-    """One connection that all threads of a process share; writes are transactions begun by hand.
+class Database(SqliteFile):
+    """The service's tables; rows are `sqlite3.Row`.
 
     Raises:
         WorkspaceError: the file cannot be opened or written, or a newer version made it.
@@ -99,48 +96,17 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self._lock = RLock()
         with self._explained():
-            self._connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._connection.row_factory = sqlite3.Row
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = NORMAL")
-                self._connection.execute("PRAGMA foreign_keys = ON")
-                self._connection.execute("PRAGMA secure_delete = ON")
-                migrate(self._connection, _STEPS)
-            except BaseException:
-                self._connection.close()
-                raise
+            connection = connect(self.path)
+        super().__init__(connection, self._prepare)
 
-    def close(self) -> None:
-        """Closes the file."""
-        with self._lock:
-            self._connection.close()
+    def _prepare(self) -> None:
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute("PRAGMA secure_delete = ON")
+        migrate(self._connection, _STEPS)
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One write: all of it or nothing is kept."""
-        with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def query(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
-        """The rows of a read."""
-        with self._lock, self._explained():
-            return self._connection.execute(sql, parameters).fetchall()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise WorkspaceError(f"The service's database {self.path} failed: {error}.") from error
+    def _failure(self, error: sqlite3.Error) -> WorkspaceError:
+        return WorkspaceError(f"The service's database {self.path} failed: {error}.")

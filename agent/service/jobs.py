@@ -141,7 +141,7 @@ class Jobs:
 
     def get(self, job_id: str) -> Job:
         """A job; raises NotThereError where there is none of that id, or no more."""
-        rows = self._database.query("SELECT * FROM jobs WHERE id = ?", job_id)
+        rows = self._database.query("SELECT * FROM jobs WHERE id = ?", (job_id,))
         if not rows:
             raise NotThereError("There is no such job; ended ones are kept for a day.")
         return _job(rows[0])
@@ -150,7 +150,7 @@ class Jobs:
         """The jobs of a conversation that wait or run, oldest first."""
         rows = self._database.query(
             "SELECT * FROM jobs WHERE conversation = ? AND state IN ('queued', 'running') ORDER BY created, rowid",
-            conversation,
+            (conversation,),
         )
         return [_job(row) for row in rows]
 
@@ -184,7 +184,7 @@ class Jobs:
         rows = self._database.query(
             "SELECT finished - started AS taken FROM jobs WHERE state = 'done' AND started IS NOT NULL"
             " ORDER BY finished DESC LIMIT ?",
-            _REMEMBERED,
+            (_REMEMBERED,),
         )
         taken = [float(row["taken"]) for row in rows]
         return max(0.1, sum(taken) / len(taken)) if taken else _FIRST_GUESS
@@ -228,7 +228,7 @@ class Jobs:
     def events(self, job_id: str, after: int = 0) -> list[Event]:
         """What happened after an event, in order."""
         rows = self._database.query(
-            "SELECT number, kind, body FROM events WHERE job = ? AND number > ? ORDER BY number", job_id, after
+            "SELECT number, kind, body FROM events WHERE job = ? AND number > ? ORDER BY number", (job_id, after)
         )
         return [Event(row["number"], row["kind"], json.loads(row["body"])) for row in rows]
 
@@ -272,7 +272,7 @@ class Jobs:
 
     def stopped(self, job_id: str) -> bool:
         """Whether somebody asked the job to stop, or deleted it."""
-        rows = self._database.query("SELECT stop FROM jobs WHERE id = ?", job_id)
+        rows = self._database.query("SELECT stop FROM jobs WHERE id = ?", (job_id,))
         return not rows or bool(rows[0]["stop"])
 
     def seen(self, worker: str) -> None:
@@ -290,7 +290,7 @@ class Jobs:
             The jobs that wait again.
         """
         late = time.time() + 1.0 if alone else time.time() - _LEASE_SECONDS
-        rows = self._database.query("SELECT * FROM jobs WHERE state = 'running' AND COALESCE(seen, 0) < ?", late)
+        rows = self._database.query("SELECT * FROM jobs WHERE state = 'running' AND COALESCE(seen, 0) < ?", (late,))
         again = []
         for job in map(_job, rows):
             if job.attempts >= self._limits.attempts:

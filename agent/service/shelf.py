@@ -125,7 +125,7 @@ class Shelf:
 
     def held(self, key: str, owner: str) -> Held:
         """What is known of a conversation; raises NotThereError where there is none of that id that is the owner's."""
-        rows = self._database.query("SELECT * FROM conversations WHERE id = ?", key) if _ID.fullmatch(key) else []
+        rows = self._database.query("SELECT * FROM conversations WHERE id = ?", (key,)) if _ID.fullmatch(key) else []
         if not rows or rows[0]["owner"] != owner:
             raise NotThereError("There is no such conversation; it may have been deleted.")
         row = rows[0]
@@ -199,7 +199,7 @@ class Shelf:
         match = _OWN.fullmatch(mask_id)
         rows = (
             self._database.query(
-                "SELECT image, made_by, area FROM own_masks WHERE conversation = ? AND number = ?", key, int(match[1])
+                "SELECT image, made_by, area FROM own_masks WHERE conversation = ? AND number = ?", (key, int(match[1]))
             )
             if match
             else []
@@ -234,7 +234,7 @@ class Shelf:
 
     def turns(self, key: str) -> dict[int, KeptTurn]:
         """What is kept of each turn, by its number."""
-        rows = self._database.query("SELECT * FROM turns WHERE conversation = ? ORDER BY number", key)
+        rows = self._database.query("SELECT * FROM turns WHERE conversation = ? ORDER BY number", (key,))
         return {
             row["number"]: KeptTurn(
                 row["number"],

@@ -187,7 +187,7 @@ from agent.study_votes import VoteBook
 study, book = read_study(sys.argv[1]), VoteBook(sys.argv[2])
 book.begin(study)
 book.add("anna", study.order(book.secret, "anna")[0], None)
-with book._transaction() as connection:
+with book.transaction() as connection:
     connection.execute("INSERT INTO votes SELECT 'bert', triplet, preferred, left_method, created FROM votes")
     os._exit(9)
 """
