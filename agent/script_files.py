@@ -89,6 +89,8 @@ def _yaml(path: Path, text: str) -> Table:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        if "nesting" in problem:  # The parser reads ahead, so its own limit may come before ours.
+            raise BadParameterError(f"{path}{where}: nested more than {MAX_DEPTH} levels deep.") from error
         raise BadParameterError(f"{path}{where}: this is no YAML ({problem}).") from error
     except (ValueError, RecursionError) as error:
         raise BadParameterError(f"{path}: this is no YAML ({' '.join(str(error).split())[:120]}).") from error
