@@ -321,7 +321,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(0)
     model = build()
     take_vision_tower(model)
-    warm_start(run, model, WEIGHTS / "blip2" / "model.safetensors")
+    steps = warm_start(run, model, WEIGHTS / "blip2" / "model.safetensors")
     trained = WithHelpers(model)
     if stage == "vision":
         trained.requires_grad_(False)
@@ -349,6 +349,7 @@ def main(argv: list[str] | None = None) -> None:
         batches(run.work, run.batch, run.seed, each),
         loss_of,
         finish=lambda _, steps: finish(model, steps),
+        steps=steps,
     )
 
 

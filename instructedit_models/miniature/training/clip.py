@@ -169,7 +169,7 @@ def main(argv: list[str] | None = None) -> None:
     run = parse_run("clip_vision" if vision_only else "clip", batch=96, learning_rate=1e-3, argv=argv)
     torch.manual_seed(0)
     model, tokenizer = build(), clip_tokenizer()
-    warm_start(run, model, WEIGHTS / "clip" / "model.safetensors", always=vision_only)
+    steps = warm_start(run, model, WEIGHTS / "clip" / "model.safetensors", always=vision_only)
     vae = None
     if vision_only:
         model.text_model.requires_grad_(False)
@@ -202,6 +202,7 @@ def main(argv: list[str] | None = None) -> None:
         batches(run.work, run.batch, run.seed),
         loss_of,
         finish=lambda _, steps: finish(model, steps),
+        steps=steps,
     )
 
 

@@ -25,6 +25,9 @@ Batch = TypeVar("Batch")
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """Where the committed weights live, one folder per model."""
 
+CARD = "training.json"
+"""Beside each of them: the recipe, its steps and seeds, and the figures that it reached."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -39,6 +42,7 @@ class Run:
         learning_rate: the peak learning rate; each run warms up and decays anew.
         threads: CPU threads.
         seed: of the order of the pictures; a resumed run should be given another.
+        compile: whether the diffusion models are compiled first.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Run:
     learning_rate: float
     threads: int
     seed: int
+    compile: bool
 
     @property
     def checkpoint(self) -> Path:
@@ -73,6 +78,9 @@ def parse_run(
     parser.add_argument("--learning-rate", type=float, default=learning_rate)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=0, help="order of the pictures; give a resumed run another")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile a UNet first: needs a C++ compiler, saves a quarter of a step"
+    )
     args = parser.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
@@ -85,13 +93,28 @@ def parse_run(
         args.learning_rate,
         args.threads,
         args.seed,
+        args.compile,
     )
 
 
-def warm_start(run: Run, model: nn.Module, weights: Path, always: bool = False) -> None:
-    """Starts a resumed run (or any, when `always`) from committed weights where its checkpoint is gone."""
-    if (run.resume or always) and not run.checkpoint.exists() and weights.exists():
-        model.load_state_dict({name: value.float() for name, value in load_file(weights).items()}, strict=False)
+def warm_start(run: Run, model: nn.Module, weights: Path, always: bool = False, counted: str = "steps") -> int:
+    """Starts a resumed run (or any, when `always`) from committed weights where its checkpoint is gone.
+
+    Args:
+        run: the arguments.
+        model: what the weights are loaded into.
+        weights: the committed file.
+        always: whether a run that is not resumed starts from them too.
+        counted: what the card beside the weights calls their steps.
+
+    Returns:
+        How many steps the weights were trained for; 0 where they were not loaded.
+    """
+    if not (run.resume or always) or run.checkpoint.exists() or not weights.exists():
+        return 0
+    model.load_state_dict({name: value.float() for name, value in load_file(weights).items()}, strict=False)
+    card = weights.parent / CARD
+    return int(json.loads(card.read_text()).get(counted, 0)) if card.exists() else 0
 
 
 class Average:
@@ -124,6 +147,7 @@ def train(
     loss_of: Callable[[Batch], tuple[torch.Tensor, dict[str, float]]],
     *,
     finish: Callable[[nn.Module, int], None],
+    steps: int = 0,
     save_every: float = 240.0,
     muon: float = MUON,
 ) -> None:
@@ -134,12 +158,13 @@ def train(
         model: all trained parameters.
         batches: endless batches.
         loss_of: a batch's loss and what to log beside it.
-        finish: validates and writes weights; called at the end and, with the average in place, every ten saves.
+        finish: validates and writes weights; called at the end, with the average in place.
+        steps: what the model has been trained for where there is no checkpoint.
         save_every: seconds between checkpoints.
         muon: as `Optimisers` takes it.
     """
     optimisers = Optimisers(model, run.learning_rate, muon)
-    average, step, trained = Average(model), 0, 0.0
+    average, step, trained = Average(model), steps, 0.0
     if run.resume and run.checkpoint.exists():
         state = torch.load(run.checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
@@ -200,6 +225,6 @@ def save_half(model: nn.Module, path: Path) -> None:
 def write_card(folder: Path, card: dict[str, object]) -> None:
     """Writes `training.json` beside weights: recipe, seed ranges, steps, validation figures."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / "training.json.partial"
+    temporary = folder / f"{CARD}.partial"
     temporary.write_text(json.dumps({"schema": 1, **card}, indent=2) + "\n")
-    os.replace(temporary, folder / "training.json")
+    os.replace(temporary, folder / CARD)

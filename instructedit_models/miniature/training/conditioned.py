@@ -161,7 +161,9 @@ def run_recipe(recipe: Recipe, module: str, argv: list[str] | None = None) -> No
     plain = UNet2DConditionModel.from_pretrained(WEIGHTS / "unet", torch_dtype=torch.float32)
     model = widened(plain, 4 + recipe.planes).to(memory_format=torch.channels_last)
     model.set_attn_processor(AttnProcessor())  # PyTorch's fused attention is slower here when it goes backward.
-    warm_start(run, model, WEIGHTS / recipe.name / WEIGHTS_FILE)
+    steps = warm_start(run, model, WEIGHTS / recipe.name / WEIGHTS_FILE)
+    if run.compile:
+        model.compile()
     text = CLIPTextModel.from_pretrained(WEIGHTS / "text", dtype=torch.float32).eval().requires_grad_(False)
     tokenizer, alphas, scaling = clip_tokenizer(), schedule().alphas_cumprod, load_vae().config.scaling_factor
 
@@ -180,6 +182,7 @@ def run_recipe(recipe: Recipe, module: str, argv: list[str] | None = None) -> No
         cache.batches(run.batch, seed),
         loss_of,
         finish=lambda trained, steps: _finish(trained, steps, text, recipe),
+        steps=steps,
         muon=0.0,  # as the UNet's own recipe
     )
 

@@ -332,7 +332,7 @@ def main(argv: list[str] | None = None) -> None:
     backbone = run.work / "backbone.safetensors"
     if backbone.exists():
         model.model.backbone.conv_encoder.model.load_state_dict(load_file(backbone))
-    warm_start(run, model, WEIGHTS / "grounding_dino" / "model.safetensors")
+    steps = warm_start(run, model, WEIGHTS / "grounding_dino" / "model.safetensors")
     model.loss_function = _decoder_loss
     by_level(model)
     trained = WithDenseHeads(model)
@@ -369,6 +369,7 @@ def main(argv: list[str] | None = None) -> None:
         batches(run.work, run.batch, run.seed),
         loss_of,
         finish=lambda _, steps: finish(model, steps),
+        steps=steps,
     )
 
 

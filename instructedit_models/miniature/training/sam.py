@@ -132,7 +132,7 @@ def main(argv: list[str] | None = None) -> None:
     run = parse_run("sam", batch=12, learning_rate=8e-4, argv=argv)
     torch.manual_seed(0)
     sam = build_sam(SamConfig()).train()
-    warm_start(run, sam, WEIGHTS / "sam" / "model.safetensors")
+    steps = warm_start(run, sam, WEIGHTS / "sam" / "model.safetensors")
 
     def loss_of(views: list[Prompted]) -> tuple[torch.Tensor, dict[str, float]]:
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -148,7 +148,7 @@ def main(argv: list[str] | None = None) -> None:
         iou = _iou(logits > 0, target).detach()
         return 2 * cross + dice + 0.1 * F.mse_loss(scores[:, 0], iou), {"iou": float(iou.mean())}
 
-    train(run, sam, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
+    train(run, sam, batches(run.work, run.batch, run.seed), loss_of, finish=finish, steps=steps)
 
 
 if __name__ == "__main__":

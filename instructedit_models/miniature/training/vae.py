@@ -15,7 +15,15 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
+from instructedit_models.miniature.training.common import (
+    CARD,
+    WEIGHTS,
+    parse_run,
+    save_half,
+    train,
+    warm_start,
+    write_card,
+)
 from instructedit_models.miniature.training.data import WHOLE, captioned_crop, cut, training_pool, validation_samples
 
 NATIVE = 64
@@ -114,7 +122,7 @@ def finish(model: AutoencoderKL, steps: int, decoder_only: bool = False) -> None
     figures = {"psnr_db": round(psnr(model, crops), 2)}
     counted = {"steps": steps}
     if decoder_only:
-        counted = {"steps": json.loads((folder / "training.json").read_text())["steps"], "decoder_steps": steps}
+        counted = {"steps": json.loads((folder / CARD).read_text())["steps"], "decoder_steps": steps}
     write_card(folder, {"recipe": "vae", **counted, "train_seeds": [0, 60_000], "validation": figures})
     print("vae", figures, "scaling", model.config.scaling_factor, flush=True)
 
@@ -129,11 +137,11 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(0)
     if decoder_only:
         model = AutoencoderKL.from_config(AutoencoderKL.load_config(WEIGHTS / "vae"))
-        warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors", always=True)
+        steps = warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors", True, "decoder_steps")
         nn.ModuleList([model.encoder, model.quant_conv]).requires_grad_(False)
     else:
         model = build()
-        warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors")
+        steps = warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors")
     model = model.to(memory_format=torch.channels_last)
 
     def loss_of(images: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
@@ -153,6 +161,7 @@ def main(argv: list[str] | None = None) -> None:
         batches(run.work, run.batch, run.seed),
         loss_of,
         finish=lambda _, steps: finish(model, steps, decoder_only),
+        steps=steps,
     )
 
 
