@@ -89,7 +89,7 @@ def served(folder: Path, models: str) -> Iterator[tuple[str, Any]]:
     """A server on a free port in this process; its address and its service."""
     import uvicorn
 
-    from agent.faces.mcp.serving import Door, listen
+    from agent.faces.door import Door, listen
     from agent.faces.server.app import build_app
     from agent.faces.server.making import session_maker
     from agent.service.limits import ServiceLimits

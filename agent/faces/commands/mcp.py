@@ -13,7 +13,7 @@ from agent.faces.parser import Commands
 from instructedit_models.errors import BadParameterError, ModelUnavailableError
 
 if TYPE_CHECKING:
-    from agent.faces.mcp.serving import Door
+    from agent.faces.door import Door
     from agent.session import Session
     from tools.conversation import Conversation
 
@@ -103,7 +103,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _door(args: argparse.Namespace) -> "Door":
-    from agent.faces.mcp.serving import Door, read_tokens
+    from agent.faces.door import Door, read_tokens
 
     return Door(
         host="127.0.0.1" if args.host is None else args.host,
@@ -114,7 +114,8 @@ def _door(args: argparse.Namespace) -> "Door":
 
 
 def _serve(server: Any, door: "Door", intake: Any, output: Output) -> None:
-    from agent.faces.mcp.serving import PATH, http_app, listen, serve_http
+    from agent.faces.door import listen
+    from agent.faces.mcp.serving import PATH, http_app, serve_http
 
     with listen(door) as listening:
         host = f"[{door.host}]" if ":" in door.host else door.host

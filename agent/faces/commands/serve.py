@@ -14,7 +14,7 @@ from agent.faces.parser import Commands
 from instructedit_models.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
-    from agent.faces.mcp.serving import Door
+    from agent.faces.door import Door
     from agent.service.limits import ServiceLimits
 
 __all__ = ["configure"]
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace, output: Output) -> None:
     with warnings.catch_warnings():
         if not output.debug:
             warnings.simplefilter("ignore")
-        from agent.faces.mcp.serving import listen
+        from agent.faces.door import listen
         from agent.faces.request import workspace_of
         from agent.faces.server.app import build_app
         from agent.faces.server.logs import switch_on
@@ -145,7 +145,7 @@ def _serve(app: Any, listening: Any, behind_proxy: bool, stopping: Any) -> None:
 
 
 def _door(args: argparse.Namespace) -> "Door":
-    from agent.faces.mcp.serving import Door, read_tokens
+    from agent.faces.door import Door, read_tokens
 
     tokens = () if args.token_file is None else read_tokens(Path(args.token_file))
     return Door(host=args.host, port=args.port, tokens=tokens, names=tuple(args.allow_host or ()))

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from agent.faces import __version__
-from agent.faces.mcp.serving import Door
+from agent.faces.door import Door
 from agent.faces.server import about, conversations, examples, jobs, openai_images, pictures
 from agent.faces.server.errors import Refusal, on_broken, on_http_error, on_instructedit_error, on_validation_error
 from agent.faces.server.gate import Gate

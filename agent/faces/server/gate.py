@@ -17,7 +17,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.faces.mcp.serving import Door, Token
+from agent.faces.door import Door, Token
 from agent.faces.server.errors import Refusal, of_error, refused
 from agent.faces.server.metrics import Metrics
 from agent.service.limits import TooManyError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.faces import parser as options
-from agent.faces.mcp.serving import Door, read_tokens
+from agent.faces.door import Door, read_tokens
 from agent.faces.output import Output
 from agent.faces.parser import Parser
 from agent.service.limits import ServiceLimits

@@ -27,8 +27,9 @@ import uvicorn
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+from agent.faces.door import Door, Token, listen, read_tokens
 from agent.faces.mcp.server import build_server
-from agent.faces.mcp.serving import PATH, Door, Token, http_app, listen, read_tokens
+from agent.faces.mcp.serving import PATH, http_app
 from instructedit_models.errors import BadParameterError
 from tests.agent.faces.mcp.serving_desk import decoded, encoded, has, place, two_boxes
 from tests.tools.tiny_models import boxes

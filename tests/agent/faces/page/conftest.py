@@ -76,7 +76,7 @@ class Served:
         import uvicorn
 
         from agent.config import load_settings
-        from agent.faces.mcp.serving import Door, listen
+        from agent.faces.door import Door, listen
         from agent.faces.server.app import build_app
         from agent.llm import build_chat_model
         from agent.service.service import Service
@@ -131,7 +131,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Starts servers; they stop after the test."""
     pytest.importorskip("fastapi")
     pytest.importorskip("uvicorn")
-    from agent.faces.mcp.serving import Door
+    from agent.faces.door import Door
 
     running: list[Served] = []
 

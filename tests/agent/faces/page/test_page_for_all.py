@@ -89,7 +89,7 @@ def test_all_of_it_works_from_the_keyboard(serve: Callable, open_page: Callable,
 
 @pytest.mark.slow
 def test_a_token_is_asked_for_once(serve: Callable, open_page: Callable, picture: Path) -> None:
-    from agent.faces.mcp.serving import Token
+    from agent.faces.door import Token
 
     page = open_page(serve(tokens=(Token(hashlib.sha256(TOKEN.encode()).digest()),)).url)
     page.wait_for_selector("#token-dialog[open]")

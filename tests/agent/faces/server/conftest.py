@@ -11,7 +11,7 @@ pytest.importorskip("prometheus_client")
 
 from starlette.testclient import TestClient  # noqa: E402
 
-from agent.faces.mcp.serving import Door  # noqa: E402
+from agent.faces.door import Door  # noqa: E402
 from agent.faces.server.app import build_app  # noqa: E402
 from agent.service.service import Service  # noqa: E402
 from tests.agent.service.tiny import open_service, tiny_models  # noqa: E402

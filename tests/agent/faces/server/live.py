@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agent.faces.mcp.serving import Door, listen
+from agent.faces.door import Door, listen
 from agent.faces.server.app import build_app
 from agent.service.service import Service
 

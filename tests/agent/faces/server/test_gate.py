@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from agent.faces.mcp.serving import Door, Token, read_tokens
+from agent.faces.door import Door, Token, read_tokens
 from agent.faces.server.app import build_app
 from agent.faces.server.logs import switch_on
 from agent.service.limits import ServiceLimits

@@ -27,7 +27,7 @@ def test_two_replicas_share_conversations_and_the_queue(tmp_path: Path) -> None:
     import ray
     from ray import serve
 
-    from agent.faces.mcp.serving import Door
+    from agent.faces.door import Door
     from agent.faces.server.replicas import serve_replicas
     from tests.agent.service.tiny import picture
 
