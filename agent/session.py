@@ -23,6 +23,7 @@ from agent.record import EditPart, TurnRecord
 from instructedit_models.errors import InstructEditError, LLMError
 from tools.context import Models, ToolContext, ToolSettings, TurnLog
 from tools.conversation import Conversation
+from tools.marks import mark, take_back
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -103,7 +104,8 @@ class Session:
     def _turn(self, text: str, run: Callable[[str], list[BaseMessage]]) -> TurnRecord:
         with self._lock:
             started = time.perf_counter()
-            start = self.conversation.current_id
+            before = mark(self.conversation)
+            start = before.image_id
             log = self.context.turn = TurnLog()
             messages: Sequence[BaseMessage] = ()
             try:
@@ -112,7 +114,7 @@ class Session:
             except InstructEditError as error:
                 outcome = Outcome("error", str(error), error)
             except BaseException:
-                self._restore(start)
+                take_back(self.conversation, before)
                 raise
             if outcome.kind != "edit" and outcome.kind != "undo":
                 self._restore(start)

@@ -39,7 +39,7 @@ class Conversation:
         self.workspace = workspace
         self.id = conversation_id
         self._known: dict[int, Version] = {}
-        """Versions by number as far as they were read; rows of versions are never changed, so this never goes stale."""
+        """Versions by number as far as they were read; rows of versions are never changed, at most taken back."""
         self._lock = Lock()
 
     @classmethod
@@ -272,6 +272,11 @@ class Conversation:
         for turn, body in rows:
             turns.setdefault(turn, []).append(json.loads(body))
         return list(turns.values())
+
+    def reread(self) -> None:
+        """Forgets what was read of versions, since some were taken back."""
+        with self._lock:
+            self._known.clear()
 
     def _read_new(self) -> dict[int, Version]:
         """All versions by number, in order; those made since the last call are read, also another process's."""

@@ -3,6 +3,7 @@
 `worker` calls `run` on its one thread; `act` is for what needs no models and is done at once (undo, redo, go).
 """
 
+import contextlib
 import dataclasses
 import math
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from agent.bundle import masking_data, turn_of
 from agent.events import Asked, Event, Progressed
 from agent.record import TurnRecord
 from agent.service.jobs import Job, Jobs
-from agent.service.limits import ServiceLimits
+from agent.service.limits import NotThereError, ServiceLimits
 from agent.service.oneshot import edit_once
 from agent.service.shelf import Shelf
 from agent.session import Session
@@ -25,6 +26,7 @@ from instructedit_models.masks import MaskMode, MaskRules
 from instructedit_models.types import Click
 from tools.context import EditOverrides, ToolSettings
 from tools.conversation import Conversation
+from tools.marks import Mark, mark, take_back
 
 __all__ = ["Bench", "NewSession", "Tell"]
 
@@ -57,12 +59,24 @@ class Bench:
         conversation = self.shelf.conversation(job.conversation or "", job.owner)
         if job.kind == "refine":
             return self._refine(conversation, job.payload)
-        done = self._taken_up(conversation, job)
+        if job.kind == "message" and job.start is None:
+            self._go(conversation, job)
+        done = self._begun(conversation, job)
         if done is not None:
             return {"turn": done}
         if job.kind == "adjust":
             return self._adjust(conversation, job, tell)
-        return self._message(conversation, job, tell)
+        text = job.payload["text"]
+        session = self.session(conversation)
+        return self._turn(session, job, tell, lambda: session.turn(text))
+
+    def take_back(self, job: Job) -> None:
+        """Takes out of a conversation what a try that died with its process left there."""
+        if job.conversation is None or job.start is None:
+            return
+        with contextlib.suppress(NotThereError):
+            take_back(self.shelf.conversation(job.conversation, job.owner), Mark(**job.start))
+            self.forget(job.conversation)
 
     def act(self, conversation: Conversation, text: str, tool: str, arguments: Mapping[str, Any]) -> TurnRecord:
         """Calls a tool that needs no models, as a turn; raises InstructEditError where it fails."""
@@ -74,17 +88,16 @@ class Bench:
         return record
 
     def forget(self, key: str) -> None:
-        """Drops the session of a conversation that is deleted."""
+        """Drops the session of a conversation that is deleted, or was changed behind it."""
         with self._lock:
             self._sessions.pop(key, None)
 
-    def _message(self, conversation: Conversation, job: Job, tell: Tell) -> dict[str, Any]:
-        given = job.payload
-        session = self.session(conversation)
-        wanted = given.get("image_id")
+    def _go(self, conversation: Conversation, job: Job) -> None:
+        """Makes the version current that a message goes on from, as a turn before its own."""
+        wanted = job.payload.get("image_id")
         if wanted is not None and wanted != conversation.current_id:
+            session = self.session(conversation)
             self._keep(session, session.act(f"Go to {wanted}.", "go_back", {"version": wanted}), job.id, None)
-        return self._turn(session, job, tell, lambda: session.turn(given["text"]))
 
     def _adjust(self, conversation: Conversation, job: Job, tell: Tell) -> dict[str, Any]:
         given = job.payload
@@ -174,21 +187,15 @@ class Bench:
             raise BadParameterError(f"{image_id} was made with as little strength as makes sense.")
         return max(_WEAKEST, math.floor(ratio * (1.0 - _QUARTER) * 100) / 100)
 
-    def _taken_up(self, conversation: Conversation, job: Job) -> int | None:
-        """Prepares a conversation for a job; the number of its turn where an earlier attempt had ended it already.
-
-        An attempt that died with its process may have left a version that belongs to no turn: the version that was
-        current before becomes current again.
-        """
-        turns = conversation.turns()
+    def _begun(self, conversation: Conversation, job: Job) -> int | None:
+        """Notes how a conversation stands before a job; the number of its turn where an earlier try had ended it."""
         if job.start is None:
-            self._jobs.keep_start(job.id, {"turns": len(turns), "image_id": conversation.current_id})
+            self._jobs.keep_start(job.id, dataclasses.asdict(mark(conversation)))
             return None
-        for number, turn in enumerate(turns[job.start["turns"] :], start=job.start["turns"] + 1):
+        first = int(job.start["turns"])
+        for number, turn in enumerate(conversation.turns()[first:], start=first + 1):
             if job.kind == "adjust" or turn.get("instruction") == str(job.payload.get("text", "")).strip():
                 return number
-        if len(turns) == job.start["turns"] and conversation.current_id != job.start["image_id"]:
-            conversation.go_to(job.start["image_id"], "turn failed")
         return None
 
     def session(self, conversation: Conversation) -> Session:

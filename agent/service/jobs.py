@@ -280,10 +280,11 @@ class Jobs:
         with self._database.transaction() as connection:
             connection.execute("UPDATE jobs SET seen = ? WHERE worker = ? AND state = 'running'", (time.time(), worker))
 
-    def take_up(self, *, alone: bool) -> list[Job]:
+    def take_up(self, died: Callable[[Job], None], *, alone: bool) -> list[Job]:
         """Lets jobs wait again whose worker has died; and ends those that killed it too often.
 
         Args:
+            died: called with each before it waits or ends, to clear away what its try left.
             alone: whether no other process works on this queue, so that whatever runs has no worker.
 
         Returns:
@@ -293,6 +294,7 @@ class Jobs:
         rows = self._database.query("SELECT * FROM jobs WHERE state = 'running' AND COALESCE(seen, 0) < ?", (late,))
         again = []
         for job in map(_job, rows):
+            died(job)
             if job.attempts >= self._limits.attempts:
                 words = f"The server stopped {job.attempts} times while it worked on this; it is not tried again."
                 self.end(job.id, "failed", error=InstructEditError(words))

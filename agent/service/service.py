@@ -92,7 +92,7 @@ class Service:
         self.stopping = threading.Event()
         if alone:
             self.keys.release_unsettled()
-            again = self.jobs.take_up(alone=True)
+            again = self.jobs.take_up(self.bench.take_back, alone=True)
             self._drop_unheard()
             self.shelf.tidy()
             if again:

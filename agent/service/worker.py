@@ -21,6 +21,8 @@ _IDLE_SECONDS = 0.5
 """How often a queue that other processes write to is looked at."""
 _ALIVE_SECONDS = 5.0
 _PROGRESS_SECONDS = 0.1
+_LAST = ("reply", "question", "error")
+"""Events that end a turn."""
 _STOPPED_SECONDS = 0.25
 """How often a running job asks whether somebody wants it stopped."""
 
@@ -105,7 +107,7 @@ class Worker:
 
     def _next(self) -> Job | None:
         if not self._alone:
-            self._jobs.take_up(alone=False)
+            self._jobs.take_up(self._bench.take_back, alone=False)
         return self._jobs.claim(self.name)
 
     def _do(self, job: Job) -> None:
@@ -164,9 +166,12 @@ class _Teller:
 
     def tell(self, kind: str, data: Mapping[str, Any]) -> None:
         """As `bench.Tell`, but what it raises is `_Cancelled` or `_PutBack`."""
+        now = time.monotonic()
+        if kind in _LAST:  # the turn is kept already, and cannot be taken back
+            self._jobs.add_event(self._job_id, kind, data)
+            return
         if self._give_up.is_set():
             raise _PutBack
-        now = time.monotonic()
         if now - self._asked >= _STOPPED_SECONDS or kind != "progress":
             self._asked = now
             if self._jobs.stopped(self._job_id):

@@ -31,7 +31,7 @@ _FILE: dict[str, Any] = {
     "response_class": Response,
     "responses": {200: {"content": {f"image/{one}": _BINARY for one in ("png", "jpeg", "webp")}}, 304: {}},
 }
-_FOR_EVER = "private, max-age=31536000, immutable"
+_FOR_EVER, _ASK = "private, max-age=31536000, immutable", "private, no-cache"
 _SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _MOST_CANDIDATES = 40
 
@@ -198,9 +198,12 @@ def _there(find: Callable[[], Any]) -> Any:
 
 
 def _picture(request: Request, tag: str, draw: Callable[[], Image.Image]) -> Response:
-    """A picture that never changes, drawn only where the client has not got it."""
+    """A picture, drawn only where the client has not got it.
+
+    An id may come to mean another picture where a try was cut off and taken back; an address with `v` never does.
+    """
     etag = f'"{hashlib.sha256(tag.encode()).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": _FOR_EVER}
+    headers = {"ETag": etag, "Cache-Control": _FOR_EVER if "v" in request.query_params else _ASK}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     buffer = io.BytesIO()

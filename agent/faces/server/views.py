@@ -211,6 +211,7 @@ def _version(key: str, one: "Version", current: bool, said: str | None) -> dict[
     edit = one.edit
     place = place_of(key)
     image = f"{place}/images/{one.id}"
+    content = f"v={one.sha256[:12]}"
     mask = f"{place}/masks/{edit.mask_id}" if edit else None
     of_edit = ("segmentation_prompt", "input_caption", "edited_caption", "change", "unet_evaluations", "verified")
     of_options = ("encoding_ratio", "guidance_scale", "steps", "seed")
@@ -229,8 +230,8 @@ def _version(key: str, one: "Version", current: bool, said: str | None) -> dict[
         **{name: getattr(edit.options, name) if edit else None for name in of_options},
         "check": (edit.verification or {}).get("note") if edit else None,
         "mask_id": edit.mask_id if edit else None,
-        "image_url": image,
-        "thumbnail_url": f"{image}?width={THUMBNAIL}",
+        "image_url": f"{image}?{content}",
+        "thumbnail_url": f"{image}?{content}&width={THUMBNAIL}",
         "download_url": f"{image}?download=1",
         "mask_url": mask,
         "mask_overlay_url": f"{mask}?as=overlay" if mask else None,

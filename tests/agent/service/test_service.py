@@ -2,16 +2,19 @@
 
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from agent.service import worker
 from agent.service.jobs import Job
 from agent.service.limits import BusyError, NotThereError, ServiceLimits, StoppingError, TooManyError
 from agent.service.service import Caller, Service
 from instructedit_models.errors import BadImageError, BadParameterError, WorkspaceError
 from tests.agent.service.tiny import UNLIMITED, open_service, picture, tiny_models
 from tests.tools.tiny_models import COLOURS
+from tools.marks import mark
 
 ANN, BEN = Caller("ann"), Caller("ben")
 
@@ -187,8 +190,37 @@ def test_stopped_amid_twenty_jobs_none_is_lost_and_none_is_done_twice(tmp_path: 
     for key in keys:
         conversation = service.conversation(ANN, key)
         assert [turn["kind"] for turn in conversation.turns()] == ["edit", "edit"]
-        # A try that the stop cut off between its version and its turn may leave that version beside the line.
+        assert [version.id for version in conversation.versions()] == ["image_1", "image_2", "image_3"]
         assert len(conversation.path(conversation.current_id)) == 2
+    closed(service)
+
+
+@pytest.mark.parametrize("kind", ["edited", "reply"])
+@pytest.mark.parametrize("cancelled", [False, True], ids=["stopped", "cancelled"])
+def test_a_try_that_is_cut_off_leaves_nothing_or_all(tmp_path: Path, monkeypatch, kind: str, cancelled: bool) -> None:
+    """Between its version and its turn it leaves nothing; once the turn is kept, it is not cut off any more."""
+    service = open_service(tmp_path, work=False)
+    conversation = service.begin(ANN, picture("red", "blue"), "a.png")
+    job = service.submit(ANN, "message", {"text": "make the blue box green"}, conversation.id)
+    add_event = service.jobs.add_event
+
+    def cut(job_id, told, data):
+        add_event(job_id, told, data)
+        if told == {"edited": "planned", "reply": "edited"}[kind]:
+            service.cancel(ANN, job.id) if cancelled else service.worker._give_up.set()
+
+    monkeypatch.setattr(service.jobs, "add_event", cut)
+    monkeypatch.setattr(worker, "_STOPPED_SECONDS", 1e9)
+    service.worker._do(service.jobs.claim("test"))
+    assert [one.id for one in conversation.versions()] == (["image_1"] if kind == "edited" else ["image_1", "image_2"])
+    state = "done" if kind == "reply" else "cancelled" if cancelled else "queued"
+    assert service.jobs.get(job.id).state == state
+    monkeypatch.undo()
+    if state == "queued":
+        service.worker._give_up.clear()
+        service.worker._do(service.jobs.claim("test"))
+        assert service.jobs.get(job.id).result == {"turn": 1}
+        assert [one.id for one in conversation.versions()] == ["image_1", "image_2"]
     closed(service)
 
 
@@ -198,7 +230,7 @@ def test_a_killed_worker_loses_nothing_and_does_nothing_twice(tmp_path: Path) ->
     half = service.submit(ANN, "message", {"text": "make the blue box green"}, conversation.id)
     claimed = service.jobs.claim("died before the turn was ended")
     assert claimed is not None and claimed.id == half.id
-    service.jobs.keep_start(half.id, {"turns": 0, "image_id": "image_1"})
+    service.jobs.keep_start(half.id, asdict(mark(conversation)))
     stray = conversation.add_image(conversation.image("image_1").convert("L").convert("RGB"))
     assert conversation.current_id == stray
     closed(service)
@@ -206,6 +238,7 @@ def test_a_killed_worker_loses_nothing_and_does_nothing_twice(tmp_path: Path) ->
     again = open_service(tmp_path)
     assert over(again, half).result == {"turn": 1}
     assert again.conversation(ANN, conversation.id).turns()[0]["start_image_id"] == "image_1"
+    assert [one.id for one in again.conversation(ANN, conversation.id).versions()] == ["image_1", "image_2"]
     with again.database.transaction() as connection:  # the turn was ended, but nobody was told
         connection.execute("UPDATE jobs SET state = 'running', result = NULL WHERE id = ?", (half.id,))
     closed(again)

@@ -72,6 +72,8 @@ def test_from_an_upload_to_a_download(client) -> None:
     assert opened(image.content).convert("RGB").getpixel((68, 32)) == COLOURS["green"]
     again = client.get(version.image_url, headers={"If-None-Match": image.headers["etag"]})
     assert again.status_code == 304
+    assert "immutable" in image.headers["cache-control"]
+    assert client.get(version.image_url.split("?")[0]).headers["cache-control"] == "private, no-cache"
     assert max(opened(client.get(version.image_url, params={"width": 48}).content).size) == 48
     assert client.get(version.comparison_url).status_code == 200
     kept = client.get(version.download_url)
