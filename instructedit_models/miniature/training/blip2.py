@@ -21,16 +21,9 @@ from instructedit_models.miniature.language import full_listing
 from instructedit_models.miniature.questions import MEDIUM_QUESTIONS, sample_questions
 from instructedit_models.miniature.scene import Picture, Scene
 from instructedit_models.miniature.tokenizers import t5_tokenizer
-from instructedit_models.miniature.training.common import (
-    WEIGHTS,
-    parse_run,
-    save_half,
-    train,
-    warm_start,
-    write_card,
-)
+from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
 from instructedit_models.miniature.training.data import WHOLE, Sample, cut, training_pool, validation_samples
-from instructedit_models.miniature.training.dense_labels import HEADS, labels, stacked, surprise
+from instructedit_models.miniature.training.dense_labels import PatchHeads, labels, stacked, surprise
 from instructedit_models.miniature.training.vae import to_tensor
 from instructedit_models.miniature.words import (
     ALL_PARTS,
@@ -199,16 +192,9 @@ class WithHelpers(nn.Module):
         super().__init__()
         self.model = model
         seen, asked_for = model.config.vision_config.hidden_size, model.config.qformer_config.hidden_size
-        self.heads = nn.ModuleDict({name: nn.Linear(seen, size) for name, size in HEADS.items()})
+        self.heads = PatchHeads(seen)
         self.cells = nn.ModuleDict({name: nn.Linear(asked_for, size) for name, size in CELL_HEADS.items()})
         self.scene = nn.ModuleDict({name: nn.Linear(asked_for, size) for name, size in SCENE_HEADS.items()})
-
-    def dense_loss(self, patches: torch.Tensor, targets: Targets) -> torch.Tensor:
-        """Cross-entropy of what each patch shows, (B, patches, width) against (B, side, side) by head."""
-        losses = [
-            surprise(name, head(patches).transpose(1, 2), targets[name].flatten(1)) for name, head in self.heads.items()
-        ]
-        return torch.stack(losses).sum()
 
     def cells_loss(self, found: torch.Tensor, targets: Targets) -> torch.Tensor:
         """Cross-entropy of what each query's cell holds, (B, cells, width), and of the whole scene, by their mean."""
@@ -332,7 +318,7 @@ def main(argv: list[str] | None = None) -> None:
         images, questions, answers, dense, cells = batch
         with torch.autocast("cpu", dtype=torch.bfloat16):
             patches = model.vision_model(pixel_values=images).last_hidden_state
-        seen = trained.dense_loss(patches[:, 1:], dense)
+        seen = trained.heads.loss(patches[:, 1:], dense)
         log = {"dense": float(seen.detach())}
         if stage == "vision":
             return seen, log
@@ -343,14 +329,8 @@ def main(argv: list[str] | None = None) -> None:
         log |= {"language": float(language.detach()), "cells": float(known.detach())}
         return language + 0.3 * seen + 0.5 * known, log
 
-    train(
-        run,
-        trained,
-        batches(run.work, run.batch, run.seed, each),
-        loss_of,
-        finish=lambda _, steps: finish(model, steps),
-        steps=steps,
-    )
+    drawn = batches(run.work, run.batch, run.seed, each)
+    train(run, trained, drawn, loss_of, finish=lambda _, steps: finish(model, steps), steps=steps)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel
@@ -20,8 +20,8 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextModel
 from instructedit_models.miniature.tokenizers import TEXT_LENGTH, clip_tokenizer
 from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
 from instructedit_models.miniature.training.data import captioned_crop, cut, training_pool, validation_samples
-from instructedit_models.miniature.training.dense_labels import HEADS, labels, stacked, surprise
-from instructedit_models.miniature.training.vae import NATIVE, to_tensor
+from instructedit_models.miniature.training.dense_labels import PatchHeads, labels, stacked
+from instructedit_models.miniature.training.vae import NATIVE, load_vae, to_tensor
 from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, MEDIA, NOUNS, plural
 
 PATCH = 8
@@ -84,26 +84,7 @@ SOFT = 24
 DENSE = 0.5
 """What the dense labels count beside the contrastive loss."""
 
-Targets = dict[str, torch.Tensor]
-
-Batch = tuple[torch.Tensor, list[str], Targets]
-
-
-class WithPatchHeads(nn.Module):
-    """CLIP and, while it is trained, linear heads on its vision tower's patches."""
-
-    def __init__(self, model: CLIPModel) -> None:
-        super().__init__()
-        self.model = model
-        width = model.config.vision_config.hidden_size
-        self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in HEADS.items()})
-
-    def dense_loss(self, patches: torch.Tensor, targets: Targets) -> torch.Tensor:
-        """Cross-entropy of what each patch shows, (B, patches, width) against (B, side, side) by head."""
-        losses = [
-            surprise(name, head(patches).transpose(1, 2), targets[name].flatten(1)) for name, head in self.heads.items()
-        ]
-        return torch.stack(losses).sum()
+Batch = tuple[torch.Tensor, list[str], dict[str, torch.Tensor]]
 
 
 def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
@@ -173,9 +154,9 @@ def main(argv: list[str] | None = None) -> None:
     vae = None
     if vision_only:
         model.text_model.requires_grad_(False)
-        vae = AutoencoderKL.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
-        vae = vae.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    trained = WithPatchHeads(model)
+        vae = load_vae()
+    heads = PatchHeads(model.config.vision_config.hidden_size)
+    trained = nn.ModuleDict({"model": model, "heads": heads})
 
     def loss_of(batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         images, captions, dense = batch
@@ -184,7 +165,7 @@ def main(argv: list[str] | None = None) -> None:
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = model(pixel_values=images, input_ids=tokens.input_ids)
-        seen = trained.dense_loss(out.vision_model_output.last_hidden_state[:, 1:], dense)
+        seen = heads.loss(out.vision_model_output.last_hidden_state[:, 1:], dense)
         logits, count = out.logits_per_image.float(), len(images)
         same = torch.tensor([[a == b for b in captions] for a in captions[:count]])
         blocked = logits.masked_fill(same & ~torch.eye(count, 2 * count, dtype=torch.bool), -1e4)
@@ -196,14 +177,8 @@ def main(argv: list[str] | None = None) -> None:
         right = (own[changed][:, 0] > own[changed][:, 1]).float().mean()
         return loss + hard + DENSE * seen, {"beats_hard": float(right), "dense": float(seen.detach())}
 
-    train(
-        run,
-        trained,
-        batches(run.work, run.batch, run.seed),
-        loss_of,
-        finish=lambda _, steps: finish(model, steps),
-        steps=steps,
-    )
+    drawn = batches(run.work, run.batch, run.seed)
+    train(run, trained, drawn, loss_of, finish=lambda _, steps: finish(model, steps), steps=steps)
 
 
 if __name__ == "__main__":

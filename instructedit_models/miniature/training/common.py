@@ -43,6 +43,7 @@ class Run:
         threads: CPU threads.
         seed: of the order of the pictures; a resumed run should be given another.
         compile: whether the diffusion models are compiled first.
+        prepare: how many examples to encode instead of training; 0 trains.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Run:
     threads: int
     seed: int
     compile: bool
+    prepare: int = 0
 
     @property
     def checkpoint(self) -> Path:
@@ -68,8 +70,18 @@ def parse_run(
     learning_rate: float,
     argv: list[str] | None = None,
     module: str | None = None,
+    cached: bool = False,
 ) -> Run:
-    """Reads a recipe's command line; `module` names a recipe that does not live beside this one."""
+    """Reads a recipe's command line.
+
+    Args:
+        name: of the recipe.
+        batch: samples per optimiser step by default.
+        learning_rate: by default.
+        argv: the command line; the process's own where it is None.
+        module: names a recipe that does not live beside this one.
+        cached: whether the recipe learns from a cache, which `--prepare N` fills.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m {module or f'instructedit_models.miniature.training.{name}'}")
     parser.add_argument("--minutes", type=float, default=10.0, help="wall time to train for")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
@@ -81,20 +93,18 @@ def parse_run(
     parser.add_argument(
         "--compile", action="store_true", help="compile a UNet first: needs a C++ compiler, saves a quarter of a step"
     )
+    if cached:
+        parser.add_argument("--prepare", type=_count, metavar="N", default=0, help="encode N examples, once, and stop")
     args = parser.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
-    return Run(
-        name,
-        args.minutes,
-        args.resume,
-        args.work,
-        args.batch,
-        args.learning_rate,
-        args.threads,
-        args.seed,
-        args.compile,
-    )
+    return Run(name, **vars(args))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text[:10]) < 10**9:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, not {text[:40]!r}")
+    return int(text)
 
 
 def warm_start(run: Run, model: nn.Module, weights: Path, always: bool = False, counted: str = "steps") -> int:

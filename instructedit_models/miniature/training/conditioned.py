@@ -5,7 +5,6 @@ what the UNet predicts, and both learn from a cache of encoded pictures that `--
 """
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,22 +12,20 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from transformers import CLIPTextModel
 
-from instructedit_models.miniature.tokenizers import clip_tokenizer
-from instructedit_models.miniature.training.common import (
-    WEIGHTS,
-    parse_run,
-    save_half,
-    train,
-    warm_start,
-    write_card,
+from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, write_card
+from instructedit_models.miniature.training.unet import (
+    WEIGHTS_FILE,
+    TextStates,
+    caption_errors,
+    denoising_loss,
+    encode,
+    schedule,
+    train_unet,
 )
-from instructedit_models.miniature.training.unet import caption_errors, denoising_loss, encode, load_vae, schedule
+from instructedit_models.miniature.training.vae import load_vae
 
-WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 CELLS = 16
 
 
@@ -68,7 +65,9 @@ class Recipe(NamedTuple):
 
 def widened(unet: UNet2DConditionModel, extra: int) -> UNet2DConditionModel:
     """The same UNet with `extra` more input channels, to which it pays no attention yet."""
-    wide = UNet2DConditionModel.from_config({**unet.config, "in_channels": unet.config.in_channels + extra})
+    # What begins with an underscore tells of the file that the UNet came from, and its path is nobody's business.
+    config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
+    wide = UNet2DConditionModel.from_config({**config, "in_channels": unet.config.in_channels + extra})
     state = unet.state_dict()
     known = state["conv_in.weight"]
     state["conv_in.weight"] = torch.cat([known, known.new_zeros(len(known), extra, *known.shape[2:])], dim=1)
@@ -146,56 +145,38 @@ def run_recipe(recipe: Recipe, module: str, argv: list[str] | None = None) -> No
         module: names it on the command line.
         argv: the command line.
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
-    count = 0
-    if "--prepare" in argv:
-        place = argv.index("--prepare")
-        count = int(argv[place + 1])
-        del argv[place : place + 2]
-    run = parse_run(recipe.name, batch=64, learning_rate=3e-4, argv=argv, module=f"{__package__}.{module}")
+    run = parse_run(recipe.name, batch=64, learning_rate=3e-4, argv=argv, module=f"{__package__}.{module}", cached=True)
     cache = Cache(run.work, recipe)
-    if count:
-        cache.fill(recipe.examples(run.work, np.random.default_rng(5), False), count)
+    if run.prepare:
+        cache.fill(recipe.examples(run.work, np.random.default_rng(5), False), run.prepare)
         return
     torch.manual_seed(0)
     plain = UNet2DConditionModel.from_pretrained(WEIGHTS / "unet", torch_dtype=torch.float32)
-    model = widened(plain, 4 + recipe.planes).to(memory_format=torch.channels_last)
-    model.set_attn_processor(AttnProcessor())  # PyTorch's fused attention is slower here when it goes backward.
-    steps = warm_start(run, model, WEIGHTS / recipe.name / WEIGHTS_FILE)
-    if run.compile:
-        model.compile()
-    text = CLIPTextModel.from_pretrained(WEIGHTS / "text", dtype=torch.float32).eval().requires_grad_(False)
-    tokenizer, alphas, scaling = clip_tokenizer(), schedule().alphas_cumprod, load_vae().config.scaling_factor
+    model, states = widened(plain, 4 + recipe.planes), TextStates()
+    alphas, scaling = schedule().alphas_cumprod, load_vae().config.scaling_factor
 
     def loss_of(batch: tuple[torch.Tensor, list[str]]) -> tuple[torch.Tensor, dict[str, float]]:
         examples, texts = batch
         texts, given = recipe.dropped(texts, shown(recipe, examples, scaling))
-        ids = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        with torch.no_grad():
-            states = text(ids).last_hidden_state
-        return denoising_loss(model, examples[:, :4], states, alphas, given)
+        return denoising_loss(model, examples[:, :4], states(texts), alphas, given)
 
-    seed = int(torch.randint(1 << 30, (1,), generator=torch.Generator().manual_seed(run.seed)))
-    train(
+    train_unet(
         run,
         model,
-        cache.batches(run.batch, seed),
+        WEIGHTS / recipe.name,
+        cache.batches,
         loss_of,
-        finish=lambda trained, steps: _finish(trained, steps, text, recipe),
-        steps=steps,
-        muon=0.0,  # as the UNet's own recipe
+        lambda trained, steps: _finish(trained, steps, states, recipe),
     )
 
 
-def _finish(model: UNet2DConditionModel, steps: int, text: CLIPTextModel, recipe: Recipe) -> None:
+def _finish(model: UNet2DConditionModel, steps: int, states: TextStates, recipe: Recipe) -> None:
     """Measures the epsilon error with right and with wrong texts on validation seeds, then writes the weights."""
-    vae, tokenizer = load_vae(), clip_tokenizer()
+    vae = load_vae()
     examples = list(islice(recipe.examples(Path(), np.random.default_rng(8), True), 256))
     data = torch.cat([encoded(vae, examples[i : i + 64]) for i in range(0, len(examples), 64)])
-    ids = tokenizer([each.text for each in examples], padding="max_length", truncation=True, return_tensors="pt")
-    with torch.no_grad():
-        states = text(ids.input_ids).last_hidden_state
-    figures = caption_errors(model, data[:, :4], states, shown(recipe, data, vae.config.scaling_factor))
+    told = states([each.text for each in examples])
+    figures = caption_errors(model, data[:, :4], told, shown(recipe, data, vae.config.scaling_factor))
     card = {"recipe": recipe.name, "steps": steps, "train_seeds": [0, 60_000], "validation": figures}
     save(model, WEIGHTS / recipe.name, card)
     print(recipe.name, figures, flush=True)

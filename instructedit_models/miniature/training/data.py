@@ -6,11 +6,12 @@ then reads it memory-mapped, also while it is still growing.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -22,6 +23,8 @@ from instructedit_models.miniature.seen import mask_box
 from instructedit_models.miniature.words import ALL_PARTS
 from instructedit_models.miniature.world import TRAIN_SEEDS, VALIDATION_SEEDS, sample_scene
 from instructedit_models.types import Box
+
+View = TypeVar("View")
 
 WHOLE: Box = (0.0, 0.0, float(CANVAS), float(CANVAS))
 """The box of a whole scene."""
@@ -139,6 +142,16 @@ class Pool:
 def training_pool(work: Path, count: int = 60_000, create: bool = False) -> Pool:
     """The pool of training seeds under `work`."""
     return Pool(work / "pool", TRAIN_SEEDS[:count], create)
+
+
+def sampled(
+    work: Path, batch: int, rng: np.random.Generator, view: Callable[[Sample, np.random.Generator], View | None]
+) -> Iterator[list[View]]:
+    """Endless batches of what `view` makes of random training scenes, without those of which it makes None."""
+    made = (view(sample, rng) for sample in training_pool(work).draws(rng))
+    kept = (one for one in made if one is not None)
+    while True:
+        yield list(islice(kept, batch))
 
 
 def validation_samples(count: int) -> list[Sample]:

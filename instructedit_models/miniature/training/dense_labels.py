@@ -1,7 +1,7 @@
 """Dense labels of a view: what is at each place, in which colour and material, how far it goes; and heads for them.
 
 They give every pixel of a drawn scene something to teach; the recipes of Grounding DINO's backbone, of Grounding
-DINO itself and of BLIP-2 use them, the weights hold nothing of them.
+DINO itself, of CLIP and of BLIP-2 use them, the weights hold nothing of them.
 """
 
 import numpy as np
@@ -19,7 +19,6 @@ CELL = 8
 
 HEADS = {"noun": len(NOUNS) + 1, "part": len(ALL_PARTS) + 1, "colour": len(COLOURS), "material": len(MATERIALS)}
 """Classes by head; noun and part count "none" as 0."""
-
 
 NONE_WEIGHT = 0.2
 """What a cell without an object counts beside one with: most cells have none, and tell nothing of nouns."""
@@ -42,6 +41,24 @@ class DenseHeads(nn.Module):
         """Features to logits (B, classes, h, w) by head, and "sides", the box's sides seen from each cell."""
         mixed = self.mix(torch.cat([fine, F.interpolate(coarse, fine.shape[-2:], mode="nearest")], dim=1))
         return {name: head(mixed) for name, head in self.heads.items()} | {"sides": self.sides(mixed)}
+
+
+class PatchHeads(nn.ModuleDict):
+    """Linear heads on a vision tower's patches.
+
+    Args:
+        width: of a patch's features.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__({name: nn.Linear(width, size) for name, size in HEADS.items()})
+
+    def loss(self, patches: torch.Tensor, targets: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Cross-entropy of what each patch shows, (B, patches, width) against (B, side, side) by head."""
+        losses = [
+            surprise(name, head(patches).transpose(1, 2), targets[name].flatten(1)) for name, head in self.items()
+        ]
+        return torch.stack(losses).sum()
 
 
 def dense_loss(out: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:

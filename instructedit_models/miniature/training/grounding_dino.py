@@ -26,15 +26,8 @@ from instructedit_models.miniature.scene import CANVAS
 from instructedit_models.miniature.seen import mask_box
 from instructedit_models.miniature.tokenizers import grounding_dino_tokenizer
 from instructedit_models.miniature.training.assignment import STRIDES, assigned_loss, corners, near_middle, overlapping
-from instructedit_models.miniature.training.common import (
-    WEIGHTS,
-    parse_run,
-    save_half,
-    train,
-    warm_start,
-    write_card,
-)
-from instructedit_models.miniature.training.data import WHOLE, Sample, around, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
+from instructedit_models.miniature.training.data import WHOLE, Sample, around, cut, sampled, validation_samples
 from instructedit_models.miniature.training.deformable import by_level
 from instructedit_models.miniature.training.dense_labels import (
     CELL,
@@ -213,17 +206,13 @@ def example(sample: Sample, rng: np.random.Generator) -> Example | None:
 
 def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[list[Example], dict[str, torch.Tensor]]]:
     """Endless batches of examples, with the dense labels of their views."""
-    rng = np.random.default_rng([seed, 7])
-    draws = training_pool(work).draws(rng)
-    while True:
-        chosen: list[Example] = []
-        dense: list[dict[str, np.ndarray]] = []
-        while len(chosen) < batch:
-            sample = next(draws)
-            if found := example(sample, rng):
-                chosen.append(found)
-                dense.append(labels(sample, found.view))
-        yield chosen, stacked(dense)
+
+    def labelled(sample: Sample, rng: np.random.Generator) -> tuple[Example, dict[str, np.ndarray]] | None:
+        found = example(sample, rng)
+        return None if found is None else (found, labels(sample, found.view))
+
+    for chosen in sampled(work, batch, np.random.default_rng([seed, 7]), labelled):
+        yield [one for one, _ in chosen], stacked([dense for _, dense in chosen])
 
 
 def finish(model: GroundingDinoForObjectDetection, steps: int) -> None:
@@ -363,14 +352,8 @@ def main(argv: list[str] | None = None) -> None:
         }
         return dense + out.loss + places_loss + 4.0 * words, log | places_log
 
-    train(
-        run,
-        trained,
-        batches(run.work, run.batch, run.seed),
-        loss_of,
-        finish=lambda _, steps: finish(model, steps),
-        steps=steps,
-    )
+    drawn = batches(run.work, run.batch, run.seed)
+    train(run, trained, drawn, loss_of, finish=lambda _, steps: finish(model, steps), steps=steps)
 
 
 def _decoder_loss(

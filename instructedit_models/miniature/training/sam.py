@@ -16,22 +16,8 @@ from torch.nn import functional as F  # noqa: N812
 from instructedit_models.miniature.scene import CANVAS
 from instructedit_models.miniature.seen import mask_box
 from instructedit_models.miniature.training.clicks import Asked, Clicks, as_logits, clicked, corrected, roughened
-from instructedit_models.miniature.training.common import (
-    WEIGHTS,
-    parse_run,
-    save_half,
-    train,
-    warm_start,
-    write_card,
-)
-from instructedit_models.miniature.training.data import (
-    WHOLE,
-    Sample,
-    around,
-    cut,
-    training_pool,
-    validation_samples,
-)
+from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
+from instructedit_models.miniature.training.data import WHOLE, Sample, around, cut, sampled, validation_samples
 from instructedit_models.sam_model import SamConfig, build_sam
 from instructedit_models.types import Box
 
@@ -124,14 +110,7 @@ def _asked_for(image: np.ndarray, targets: list[np.ndarray], way: str, rng: np.r
 
 def batches(work: Path, batch: int, seed: int) -> Iterator[list[Prompted]]:
     """Endless batches of prompted views."""
-    rng = np.random.default_rng([seed, 5])
-    draws = training_pool(work).draws(rng)
-    while True:
-        chosen: list[Prompted] = []
-        while len(chosen) < batch:
-            if view := prompted(next(draws), rng):
-                chosen.append(view)
-        yield chosen
+    return sampled(work, batch, np.random.default_rng([seed, 5]), prompted)
 
 
 def predict(sam: Sam, views: list[Prompted]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,8 +4,7 @@ Latents and captions are cached once (`--prepare N`); the text encoder is CLIP's
 """
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from transformers import CLIPTextModel
 from instructedit_models.miniature.tokenizers import clip_tokenizer
 from instructedit_models.miniature.training.common import (
     WEIGHTS,
+    Batch,
     Run,
     parse_run,
     save_half,
@@ -26,14 +26,10 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import (
-    Sample,
-    captioned_crop,
-    cut,
-    training_pool,
-    validation_samples,
-)
-from instructedit_models.miniature.training.vae import NATIVE, to_tensor
+from instructedit_models.miniature.training.data import Sample, captioned_crop, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.vae import NATIVE, load_vae, to_tensor
+
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 
 SNR_LIMIT = 5.0
 """Min-SNR weighting (Hang et al. 2023): nearly clean latents count for less."""
@@ -75,10 +71,19 @@ def schedule() -> DDIMScheduler:
     )
 
 
-def load_vae() -> AutoencoderKL:
-    """The trained autoencoder, frozen."""
-    vae = AutoencoderKL.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
-    return vae.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+class TextStates:
+    """What the UNet is told of captions: the trained text encoder's states, frozen."""
+
+    def __init__(self) -> None:
+        self._tokenizer = clip_tokenizer()
+        encoder = CLIPTextModel.from_pretrained(WEIGHTS / "text", dtype=torch.float32)
+        self._encoder = encoder.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def __call__(self, captions: list[str]) -> torch.Tensor:
+        """The captions' states, (B, T, D) float32."""
+        ids = self._tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        return self._encoder(ids).last_hidden_state
 
 
 @torch.no_grad()
@@ -186,60 +191,67 @@ def caption_errors(
     return figures
 
 
-def finish(model: UNet2DConditionModel, steps: int, text: CLIPTextModel) -> None:
+def train_unet(
+    run: Run,
+    model: UNet2DConditionModel,
+    folder: Path,
+    batches: Callable[[int, int], Iterator[Batch]],
+    loss_of: Callable[[Batch], tuple[torch.Tensor, dict[str, float]]],
+    finish: Callable[[UNet2DConditionModel, int], None],
+) -> None:
+    """Trains a UNet, from committed weights where a resumed run has no checkpoint.
+
+    Args:
+        run: the arguments.
+        model: what is trained.
+        folder: of the committed weights.
+        batches: endless batches by their size and a seed.
+        loss_of: as `train` takes it.
+        finish: likewise.
+    """
+    model.to(memory_format=torch.channels_last)
+    model.set_attn_processor(AttnProcessor())  # PyTorch's fused attention is slower here when it goes backward.
+    steps = warm_start(run, model, folder / WEIGHTS_FILE)
+    if run.compile:
+        model.compile()
+    seed = int(torch.randint(1 << 30, (1,), generator=torch.Generator().manual_seed(run.seed)))
+    # In a short trial with Muon the errors came out no lower, and a step took a quarter longer.
+    train(run, model, batches(run.batch, seed), loss_of, finish=finish, steps=steps, muon=0.0)
+
+
+def finish(model: UNet2DConditionModel, steps: int, states: TextStates) -> None:
     """Measures the epsilon error with right and with wrong captions on validation seeds, then writes the weights."""
-    rng, vae, tokenizer, noise = np.random.default_rng(8), load_vae(), clip_tokenizer(), schedule()
+    rng, vae = np.random.default_rng(8), load_vae()
     pairs = list(crops_of(iter(validation_samples(192)), rng, 2))
     latents = torch.cat([encode(vae, np.stack([c for c, _ in pairs[i : i + 64]])) for i in range(0, len(pairs), 64)])
-    ids = tokenizer([caption for _, caption in pairs], padding="max_length", truncation=True, return_tensors="pt")
-    with torch.no_grad():
-        states = text(ids.input_ids).last_hidden_state
-    figures = caption_errors(model, latents, states)
-    save_half(model, WEIGHTS / "unet" / "diffusion_pytorch_model.safetensors")
+    figures = caption_errors(model, latents, states([caption for _, caption in pairs]))
+    save_half(model, WEIGHTS / "unet" / WEIGHTS_FILE)
     model.save_config(WEIGHTS / "unet")
-    noise.save_config(WEIGHTS / "scheduler")
+    schedule().save_config(WEIGHTS / "scheduler")
     write_card(WEIGHTS / "unet", {"recipe": "unet", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
     print("unet", figures, flush=True)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Fills the cache (`--prepare N`) or trains the UNet."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    count = 0
-    if "--prepare" in argv:
-        place = argv.index("--prepare")
-        count = int(argv[place + 1])
-        del argv[place : place + 2]
-    run = parse_run("unet", batch=64, learning_rate=6e-4, argv=argv)
-    if count:
-        prepare(run, count)
+    run = parse_run("unet", batch=64, learning_rate=6e-4, argv=argv, cached=True)
+    if run.prepare:
+        prepare(run, run.prepare)
         return
     torch.manual_seed(0)
-    model = build().to(memory_format=torch.channels_last)
-    model.set_attn_processor(AttnProcessor())  # PyTorch's fused attention is slower here when it goes backward.
-    steps = warm_start(run, model, WEIGHTS / "unet" / "diffusion_pytorch_model.safetensors")
-    if run.compile:
-        model.compile()
-    text = CLIPTextModel.from_pretrained(WEIGHTS / "text", dtype=torch.float32).eval().requires_grad_(False)
-    tokenizer = clip_tokenizer()
-    alphas = schedule().alphas_cumprod
+    model, states, alphas = build(), TextStates(), schedule().alphas_cumprod
 
     def loss_of(batch: tuple[torch.Tensor, list[str]]) -> tuple[torch.Tensor, dict[str, float]]:
         latents, captions = batch
-        ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        with torch.no_grad():
-            states = text(ids).last_hidden_state
-        return denoising_loss(model, latents, states, alphas)
+        return denoising_loss(model, latents, states(captions), alphas)
 
-    seed = int(torch.randint(1 << 30, (1,), generator=torch.Generator().manual_seed(run.seed)))
-    train(
+    train_unet(
         run,
         model,
-        batches(run.work, run.batch, seed),
+        WEIGHTS / "unet",
+        lambda size, seed: batches(run.work, size, seed),
         loss_of,
-        finish=lambda trained, steps: finish(trained, steps, text),
-        steps=steps,
-        muon=0.0,  # In a short trial the errors came out no lower, and a step took a quarter longer.
+        lambda trained, steps: finish(trained, steps, states),
     )
 
 

@@ -46,6 +46,12 @@ def build() -> AutoencoderKL:
     )
 
 
+def load_vae() -> AutoencoderKL:
+    """The trained autoencoder, frozen."""
+    vae = AutoencoderKL.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
+    return vae.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
 def to_tensor(images: np.ndarray) -> torch.Tensor:
     """(B, H, W, 3) uint8 to (B, 3, H, W) float in -1..1, channels last in memory."""
     return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(

@@ -33,6 +33,13 @@ def test_a_widened_unet_starts_as_the_one_it_came_from(extra: int) -> None:
     assert wide.conv_in.weight.grad[:, 4:].abs().sum() > 0  # it can learn to look at them
 
 
+def test_a_saved_config_does_not_tell_where_its_start_lay(tmp_path: Path) -> None:
+    tiny_components().unet.save_pretrained(tmp_path / "start")
+    start = UNet2DConditionModel.from_pretrained(tmp_path / "start")
+    conditioned.save(conditioned.widened(start, 5), tmp_path / "unet", {})
+    assert str(tmp_path) not in (tmp_path / "unet" / "config.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("kind", "extra"), [(StableDiffusionInstructPix2PixPipeline, 4), (StableDiffusionInpaintPipeline, 5)]
 )

@@ -1,0 +1,122 @@
+"""What the recipes share: steps that go on counting, batches of views, heads on patches, the command line."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice, repeat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from instructedit_models.miniature.training import data
+from instructedit_models.miniature.training.common import Run, parse_run, save_half, train, warm_start, write_card
+from instructedit_models.miniature.training.dense_labels import HEADS, PatchHeads
+from instructedit_models.miniature.world import TRAIN_SEEDS
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run("line", 0.01, True, tmp_path, batch=4, learning_rate=1e-3, threads=1, seed=0, compile=False)
+
+
+@pytest.fixture
+def committed(tmp_path: Path) -> Path:
+    """Weights of a line with a card that tells their steps."""
+    folder = tmp_path / "weights"
+    save_half(nn.Linear(2, 1), folder / "model.safetensors")
+    write_card(folder, {"steps": 700, "decoder_steps": 30})
+    return folder / "model.safetensors"
+
+
+def _trained(run: Run, model: nn.Linear, steps: int) -> int:
+    """Trains a line; the steps that it is told at the end."""
+    told: list[int] = []
+    batches = repeat(torch.randn(4, 2, generator=torch.Generator().manual_seed(1)))
+    train(
+        run,
+        model,
+        batches,
+        lambda batch: (model(batch).square().mean(), {}),
+        finish=lambda _, steps: told.append(steps),
+        steps=steps,
+    )
+    return told[0]
+
+
+def test_committed_weights_bring_their_steps_and_training_counts_on(run: Run, committed: Path) -> None:
+    model = nn.Linear(2, 1)
+    steps = warm_start(run, model, committed)
+    assert steps == 700
+    saved = nn.Linear(2, 1)
+    assert warm_start(run, saved, committed, counted="decoder_steps") == 30
+    assert torch.equal(model.weight, saved.weight)  # both are the committed ones
+
+    first = _trained(run, model, steps)
+    assert first > 700
+    assert torch.load(run.checkpoint, weights_only=True)["step"] == first
+    # A checkpoint goes before the committed weights, and knows its own steps.
+    again = nn.Linear(2, 1)
+    assert warm_start(run, again, committed) == 0
+    assert _trained(run, again, 0) > first
+
+
+def test_a_new_run_starts_from_nothing_unless_it_must_not(run: Run, committed: Path) -> None:
+    fresh, model = replace(run, resume=False), nn.Linear(2, 1)
+    before = model.weight.clone()
+    assert warm_start(fresh, model, committed) == 0 and torch.equal(model.weight, before)
+    assert warm_start(fresh, model, committed, always=True) == 700 and not torch.equal(model.weight, before)
+    assert warm_start(run, model, committed.with_name("none.safetensors")) == 0
+    (committed.parent / "training.json").unlink()
+    assert warm_start(run, model, committed) == 0  # weights without a card
+
+
+def test_batches_leave_out_scenes_of_which_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = data.Pool(tmp_path / "pool", TRAIN_SEEDS[:4], create=True)
+    pool.draw()
+    monkeypatch.setattr(data, "training_pool", lambda work: pool)
+    seen: list[int] = []
+
+    def view(sample: data.Sample, rng: np.random.Generator) -> int | None:
+        seen.append(int(sample.image.sum()))
+        return None if rng.random() < 0.5 else seen[-1]
+
+    batches: Iterator[list[int]] = data.sampled(tmp_path, 3, np.random.default_rng(0), view)
+    made = list(islice(batches, 4))
+    assert [len(batch) for batch in made] == [3] * 4
+    assert len(seen) > 12 and {one for batch in made for one in batch} <= set(seen)
+    assert len(set(seen)) == 4
+
+
+def test_heads_on_patches_tell_right_from_wrong() -> None:
+    heads = PatchHeads(6)
+    assert set(nn.ModuleDict({"heads": heads}).state_dict()) == {
+        f"heads.{name}.{what}" for name in HEADS for what in ("weight", "bias")
+    }
+    with torch.no_grad():
+        for head in heads.values():
+            head.weight.zero_()
+            head.bias.zero_()
+            head.bias[1] = 20.0
+    patches = torch.randn(2, 9, 6)
+    right = {name: torch.ones(2, 3, 3, dtype=torch.long) for name in HEADS}
+    right["colour"][0] = -100  # no object there: nothing to tell
+    wrong = right | {"noun": torch.full((2, 3, 3), 2)}
+    assert heads.loss(patches, right) < 1e-3
+    assert heads.loss(patches, wrong) > 10
+
+
+@pytest.mark.parametrize("given", [["--prepare", "many"], ["--prepare", "0"], ["--prepare"]])
+def test_a_count_that_is_none_is_refused(given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_run("unet", batch=1, learning_rate=1.0, argv=["--work", str(tmp_path), *given], cached=True)
+    assert "--prepare" in capsys.readouterr().err
+
+
+def test_only_recipes_with_a_cache_are_prepared(tmp_path: Path) -> None:
+    common = ["--work", str(tmp_path)]
+    assert parse_run("unet", batch=1, learning_rate=1.0, argv=common, cached=True).prepare == 0
+    assert parse_run("unet", batch=1, learning_rate=1.0, argv=[*common, "--prepare", "7"], cached=True).prepare == 7
+    with pytest.raises(SystemExit):
+        parse_run("sam", batch=1, learning_rate=1.0, argv=[*common, "--prepare", "7"])
