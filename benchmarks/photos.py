@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,9 +117,14 @@ def measured(megapixels: float = 24, form: str = "JPEG") -> dict[str, Any]:
     """Time outside the models and peak memory of one edit of a small object, from file to file, in this process.
 
     All of it runs on one thread, so on an idle machine the wall time is the processor's; where others compete for the
-    cores, only the processor's says something. The stand-in models' own milliseconds are counted in the latter.
+    cores, only the processor's says something. Both leave out what the stand-in models take.
     """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     editor, options = stand_in(), EditOptions(steps=4, encoding_ratio=0.5, feather=4, grow=2)
+    models = _ModelTime(editor)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         photo = large_photo(megapixels)
@@ -132,7 +137,8 @@ def measured(megapixels: float = 24, form: str = "JPEG") -> dict[str, Any]:
         editor.edit(small, np.ones((64, 64), bool), *CAPTIONS, options)  # what is loaded once is not counted
         gc.collect()
         with _Peak() as peak:
-            times, processor = {}, time.process_time()
+            times, models.seconds = {}, 0.0
+            processor = time.process_time()
             started = time.perf_counter()
             loaded = load_image(source)
             times["load"] = time.perf_counter() - started
@@ -143,7 +149,8 @@ def measured(megapixels: float = 24, form: str = "JPEG") -> dict[str, Any]:
             started = time.perf_counter()
             save_image(result.image, folder / "out.png", loaded, RECORD)
             times["save"] = time.perf_counter() - started
-            processor = time.process_time() - processor
+            processor = time.process_time() - processor - models.seconds
+        torch.set_num_threads(threads)
         decoded = size[0] * size[1] * 3
         return {
             "megapixels": round(size[0] * size[1] / 1e6, 1),
@@ -151,10 +158,36 @@ def measured(megapixels: float = 24, form: str = "JPEG") -> dict[str, Any]:
             "seconds": {stage: round(value, 3) for stage, value in times.items()},
             "seconds_outside_models": round(sum(times.values()), 3),
             "processor_seconds": round(processor, 3),
+            "processor_seconds_of_models": round(models.seconds, 3),
             "decoded_bytes": decoded,
             "peak_bytes_over_start": peak.bytes,
             "peak_over_decoded": round(peak.bytes / decoded, 2),
         }
+
+
+class _ModelTime:
+    """Processor seconds that an editor's models take: its VAE's both ways, and its UNet's."""
+
+    def __init__(self, editor: Any) -> None:
+        self.seconds, self._began = 0.0, 0.0
+        editor.encode, editor.decode = self._counted(editor.encode), self._counted(editor.decode)
+        editor.unet.register_forward_pre_hook(self._begin)
+        editor.unet.register_forward_hook(self._end)
+
+    def _counted(self, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def counted(given: Any) -> Any:
+            self._begin()
+            result = call(given)
+            self._end()
+            return result
+
+        return counted
+
+    def _begin(self, *_: object) -> None:
+        self._began = time.process_time()
+
+    def _end(self, *_: object) -> None:
+        self.seconds += time.process_time() - self._began
 
 
 class _Peak:
@@ -257,7 +290,7 @@ def main(argv: list[str] | None = None) -> int:
     bars = {
         "pairs >= 100": len(cases) >= 100,
         "bytes changed outside = 0": figures["bytes_changed_outside"] == 0,
-        "processor seconds from file to file <= 2": all(one["processor_seconds"] <= 2 for one in large),
+        "processor seconds outside the models <= 2": all(one["processor_seconds"] <= 2 for one in large),
         "peak memory over the decoded image <= 6": all(one["peak_over_decoded"] <= 6 for one in large),
     }
     record = {

@@ -67,6 +67,14 @@ class CropPlan:
         width, height = self.image_size
         return (max(-y0, 0), max(y1 - height, 0)), (max(-x0, 0), max(x1 - width, 0))
 
+    @property
+    def local(self) -> "CropPlan":
+        """The same crop of a picture of which only `window` is there, which is all that an edit needs."""
+        rows, columns = self.window
+        x0, y0, x1, y1 = self.box
+        box = (x0 - columns.start, y0 - rows.start, x1 - columns.start, y1 - rows.start)
+        return CropPlan(box, self.model_size, (columns.stop - columns.start, rows.stop - rows.start))
+
 
 def plan_crop(mask: np.ndarray, model_size: int, context: float = 1.5, ring: int = 0) -> CropPlan:
     """The square around a mask.

@@ -129,12 +129,12 @@ class MaskedDDIMEditor(LatentDiffusion):
         """
         for each in options:
             check_options(each, self._train_steps)
-        pixels = _checked(image, mask)
+        _check(image, mask)
         captions = input_caption, edited_caption
         self.embed(input_caption), self.embed(edited_caption)  # unknown words are told before any work
         results: dict[int, EditResult] = {}
         for members in _batches(options):
-            job = _Job(pixels, mask, captions, [options[i] for i in members])
+            job = _Job(image, mask, captions, [options[i] for i in members])
             with memory_told():
                 results |= zip(members, self._edit_batch(job, progress), strict=True)
         return [results[i] for i in range(len(options))]
@@ -149,20 +149,24 @@ class MaskedDDIMEditor(LatentDiffusion):
         seconds: dict[str, float] = {}
         with timed(seconds, "total"):
             grown = grow(job.mask, shared.grow)
-            alpha = feather(grown, shared.feather)
-            plan = self._plan(grown, shared)
+            whole = self._plan(grown, shared)
+            # All else happens in the crop's window: large photos are not copied, nor walked through, for small masks.
+            rows, columns = whole.window
+            pixels = np.asarray(job.image.crop((columns.start, rows.start, columns.stop, rows.stop)))
+            near, plan = grown[rows, columns], whole.local
+            alpha = feather(near, shared.feather)
             # Each ladder is the lower end of the longest one.
             ladders = [ddim.levels(self._scheduler_config, one.steps, one.encoding_ratio) for one in job.options]
             ladder = max(ladders, key=len)
             inverting = GuidedNoise(self._unet, self.embed(job.captions[0]))
-            crop = extract(job.pixels, plan)
+            crop = extract(pixels, plan)
             digest = hashlib.sha256(crop.tobytes()).hexdigest()
             key = InversionKey(digest, job.captions[0], shared.steps, self.revision)
             if shared.solver == "lcm":
                 stored = self._noised(key, crop, ladder, seconds)
             else:
                 stored = self._inverted(key, crop, ladder, inverting, seconds, progress)
-            editable = torch.from_numpy(editable_cells(grown, plan, self.latent_size)).to(self._device)
+            editable = torch.from_numpy(editable_cells(near, plan, self.latent_size)).to(self._device)
             order = sorted(range(len(ladders)), key=lambda i: -len(ladders[i]))
             scales = [job.options[i].guidance_scale for i in order]
             guided = GuidedNoise(self._unet, self.embed(job.captions[1]), scales, self.embed(""))
@@ -177,15 +181,17 @@ class MaskedDDIMEditor(LatentDiffusion):
                     starts, stored, ladder, editable, guided, reporter(progress, "denoise"), update
                 )
             with timed(seconds, "decode"):
-                edited = {
-                    i: stitch(job.pixels, self.decode(latents[at : at + 1]), plan, alpha) for at, i in enumerate(order)
-                }
+                edited = {}
+                for at, i in enumerate(order):
+                    part = stitch(pixels, self.decode(latents[at : at + 1]), plan, alpha)
+                    edited[i] = _pasted(job.image, part, (columns.start, rows.start))
             reporter(progress, "decode")(1, 1)
-        region = _inside(alpha > 0, plan)
+        region = np.zeros(grown.shape, bool)
+        region[rows, columns] = alpha > 0
         share = {stage: spent / len(ladders) for stage, spent in seconds.items()}
         return [
             EditResult(
-                image=Image.fromarray(edited[i]),
+                image=edited[i],
                 mask=grown,
                 region=region,
                 unet_evaluations=guided.per_step * (len(ladders[i]) - 1) + (0 if i else inverting.evaluations),
@@ -239,9 +245,9 @@ class MaskedDDIMEditor(LatentDiffusion):
 
 @dataclass(frozen=True)
 class _Job:
-    """What one batch of edits is made of: picture (H, W, 3) uint8, mask (H, W) bool, both captions, the options."""
+    """What one batch of edits is made of: picture (PIL RGB), mask (H, W) bool, both captions, the options."""
 
-    pixels: np.ndarray
+    image: Image.Image
     mask: np.ndarray
     captions: tuple[str, str]
     options: list[EditOptions]
@@ -255,8 +261,7 @@ def _batches(options: Sequence[EditOptions]) -> list[list[int]]:
     return list(batches.values())
 
 
-def _checked(image: Image.Image, mask: np.ndarray) -> np.ndarray:
-    """The picture as (H, W, 3) uint8, once picture and mask fit the contract."""
+def _check(image: Image.Image, mask: np.ndarray) -> None:
     if image.mode != "RGB" or min(image.size) < 8:
         raise BadImageError(f"The picture must be RGB and at least 8 x 8; got {image.mode}, {_by(image.size)}.")
     if mask.dtype != np.bool_ or mask.ndim != 2:
@@ -265,14 +270,15 @@ def _checked(image: Image.Image, mask: np.ndarray) -> np.ndarray:
         raise BadMaskError(f"The mask is {_by(mask.shape[::-1])}, but the picture is {_by(image.size)}.")
     if not mask.any():
         raise BadMaskError("The mask is empty: no pixel may be edited.")
-    return np.asarray(image)
 
 
 def _by(size: tuple[int, ...]) -> str:
     return " x ".join(map(str, size))
 
 
-def _inside(region: np.ndarray, plan: CropPlan) -> np.ndarray:
-    result = np.zeros_like(region)
-    result[plan.window] = region[plan.window]
+def _pasted(image: Image.Image, part: np.ndarray, corner: tuple[int, int]) -> Image.Image:
+    """A copy of the picture with (h, w, 3) uint8 at a corner (x, y), and without the file's metadata."""
+    result = image.copy()
+    result.info = {}
+    result.paste(Image.fromarray(part), corner)
     return result

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from instructedit_models import png_writing
 from instructedit_models.errors import BadImageError, BadMaskError, BadOutputError
 from instructedit_models.heif import heif_reader
 from instructedit_models.image_metadata import Metadata, embed, encoding_of, read_metadata
@@ -58,6 +59,7 @@ _ALPHA_FORMATS = {"PNG", "WEBP", "TIFF", "AVIF"}
 _DEFAULT_SUFFIXES = {"PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
 """Formats that keep every byte, and the suffix of a result that the person gave no name."""
 _MANY_PIXELS = 4_000_000
+"""Larger PNGs are packed fast rather than small: a sixth of the time, an eighth more bytes."""
 _LONGEST_RECORD = dict.fromkeys(_FORMATS.values(), 2**20) | {"JPEG": 30_000}
 """Bytes of a provenance record; a JPEG's XMP holds 65,502, the camera's own packet among them."""
 _BAD_DATA = (
@@ -199,11 +201,9 @@ def save_image(
             notes.append(f"{form} cannot hold the picture's transparency: it was left out.")
     record = provenance.after(held.provenance) if provenance is not None else None
     notes += embed(options, form, held, record.text(_LONGEST_RECORD[form]) if record else None, same_colours)
-    if form == "PNG" and out.width * out.height > _MANY_PIXELS:
-        options |= {"compress_level": 1, "compress_type": zlib.Z_RLE}  # a sixth of the time, an eighth more bytes
-    elif form == "AVIF":
+    if form == "AVIF":
         options |= {"quality": 95, "subsampling": "4:4:4"}
-    if form == "WEBP":
+    elif form == "WEBP":
         options |= {"lossless": True, "exact": True}
     elif form == "TIFF":
         options |= {"compression": "tiff_deflate"}
@@ -376,14 +376,24 @@ def _write(
     try:
         if sign is not None:
             buffer = io.BytesIO()
-            clean.save(buffer, format=form, **options)
+            _encode(clean, buffer, form, options)
             temporary.write_bytes(sign(buffer.getvalue()))
         else:
             with temporary.open("xb") as file:
-                clean.save(file, format=form, **options)
+                _encode(clean, file, form, options)
         os.replace(temporary, target)
     except (OSError, ValueError, KeyError, SystemError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BadOutputError(f"'{target}' could not be written: {reason}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _encode(image: Image.Image, file: BinaryIO, form: str, options: dict[str, Any]) -> None:
+    many = form == "PNG" and image.width * image.height > _MANY_PIXELS
+    if many and image.mode in png_writing.MODES:
+        png_writing.write_png(image, file, options)
+        return
+    if many:
+        options = options | {"compress_level": 1, "compress_type": zlib.Z_RLE}
+    image.save(file, format=form, **options)

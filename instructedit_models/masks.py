@@ -253,9 +253,10 @@ def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     Raises:
         BadMaskError: the mask is empty.
     """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         raise BadMaskError("The mask is empty: no pixel may be edited.")
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
