@@ -29,7 +29,7 @@ BASIC = ("red", "green", "blue", "yellow", "purple", "orange", "white", "black",
 _LIGHTNESS = 0.5
 """Weight of a difference in lightness: shading, light and the medium change it more than the hue."""
 _TOLERANCE = 1.1
-"""The asked colour may be this much farther than the nearest one: the borders of colour words are soft."""
+"""A shade ("navy") may be this much farther than the nearest word: its border with the basic colour is soft."""
 
 
 class ColourMatch:
@@ -38,7 +38,7 @@ class ColourMatch:
     Attributes:
         asked: the word.
         nearest: the basic word (or the asked one) that is nearest to what is seen.
-        passed: whether the asked colour is nearest, or nearly so.
+        passed: whether the asked colour is nearest, or, of a shade, nearly so.
         distance: from what is seen to the asked colour; 20 is a clear difference, 100 another colour.
     """
 
@@ -80,7 +80,8 @@ def match(rgb: Sequence[float], asked: str) -> ColourMatch:
     seen = _lab(np.asarray(rgb, dtype=np.float64))
     distances = {name: _distance(seen, _lab(np.asarray(COLOURS[name], dtype=np.float64))) for name in names}
     nearest = min(distances, key=distances.__getitem__)
-    return ColourMatch(asked, nearest, distances[asked] <= distances[nearest] * _TOLERANCE, distances[asked])
+    tolerance = 1.0 if asked in BASIC else _TOLERANCE
+    return ColourMatch(asked, nearest, distances[asked] <= distances[nearest] * tolerance, distances[asked])
 
 
 _SHADES = frozenset("light dark bright pale deep vivid pastel a an the plain".split())

@@ -28,13 +28,14 @@ _GONE = 0.6
 """The source is gone where its score fell below this share of what it was."""
 _LOOKS_NEW = 0.2
 """By how much the detector must be surer of "wooden cat" than before, for the material to count as changed."""
-_NEAR_COLOUR = 30.0
-"""With CLIP content, a colour this near to the asked one passes even if another word is nearer still."""
+_BESIDE_COLOUR = 0.1
+"""What CLIP's opinion counts beside the distance of the colour, where several results are put in order."""
 _MEDIUM = re.compile(
     r"^(?:an?\s+)?(?:[\w-]+\s+)?(?:photo|photograph|picture|image|painting|drawing|sketch|illustration|art)\s+of\s+",
     re.IGNORECASE,
 )
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
+_ENDS_WITH_ARTICLE = re.compile(r"\ban?\s+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ class Verifier:
         total = score - before
         seen = colours.match(colours.colour_of(np.asarray(after), self._mask), self._colour) if self._colour else None
         if seen:
-            checks["colour"] = seen.passed or (fits and seen.distance <= _NEAR_COLOUR)
-            total -= seen.distance / 100
+            checks["colour"] = seen.passed
+            total = _BESIDE_COLOUR * total - seen.distance / 100
         elif self._material and self._detector is not None:
             checks["material"], margin = self._new_look(after)
             total += margin
@@ -286,8 +287,13 @@ def other_captions(caption: str, nouns: Sequence[str]) -> list[str]:
     if not found:
         return []
     last = max(found, key=lambda match: match.start())
-    own = last.group().lower()
-    return [caption[: last.start()] + noun + caption[last.end() :] for noun in nouns if noun.lower() != own]
+    own, before, after = last.group().lower(), caption[: last.start()], caption[last.end() :]
+    directly = _ENDS_WITH_ARTICLE.search(before)
+    return [
+        (f"{before[: directly.start()]}{'an' if noun[0] in 'aeiou' else 'a'} " if directly else before) + noun + after
+        for noun in nouns
+        if noun.lower() != own
+    ]
 
 
 def _words(caption: str) -> set[str]:

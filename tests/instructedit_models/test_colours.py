@@ -41,6 +41,17 @@ def test_what_colour_is_asked_for(before: str, after: str, asked: str | None) ->
     assert asked_colour(before, after) == asked
 
 
+def test_between_two_basic_colours_the_nearer_one_alone_passes() -> None:
+    between = (247, 175, 37)  # a little nearer to yellow than to orange
+    assert match(between, "yellow").passed
+    assert not match(between, "orange").passed
+
+
+def test_a_shade_has_a_soft_border_with_its_basic_colour() -> None:
+    nearly = (26, 42, 130)
+    assert match(nearly, "navy").passed
+
+
 def test_the_median_ignores_what_is_rare() -> None:
     image = np.zeros((10, 10, 3), np.uint8)
     image[:, :] = (200, 30, 40)

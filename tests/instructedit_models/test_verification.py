@@ -82,6 +82,7 @@ def test_other_captions_exchange_the_last_noun() -> None:
     assert other_captions("photo of an orange box", ("box", "orange", "cup")) == [
         "photo of an orange orange", "photo of an orange cup",
     ]  # fmt: skip
+    assert other_captions("photo of a cup on grass", ("cup", "orange")) == ["photo of an orange on grass"]
     assert other_captions("photo of a sail", ("box", "cup")) == []
 
 
