@@ -2,7 +2,8 @@
 
 Its text tower becomes the diffusion model's text encoder; BLIP-2's vision tower starts from its vision tower.
 `--vision-only` keeps the text tower, and with it what the UNet was trained on, and trains the rest on: with dense
-labels on its patches, and with some crops seen through the autoencoder, as every edited picture is.
+labels on its patches, against every other noun, and with some crops seen through the autoencoder from disturbed
+latents, as every edited picture is: it checks whether a new shape came out.
 """
 
 import sys
@@ -23,6 +24,7 @@ from instructedit_models.miniature.training.data import captioned_crop, cut, tra
 from instructedit_models.miniature.training.dense_labels import PatchHeads, labels, stacked
 from instructedit_models.miniature.training.vae import NATIVE, load_vae, to_tensor
 from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, MEDIA, NOUNS, plural
+from instructedit_models.verification import other_captions
 
 PATCH = 8
 
@@ -78,8 +80,14 @@ def hard_negative(caption: str, rng: np.random.Generator) -> str:
     return " ".join(words)
 
 
-SOFT = 24
+SOFT = 48
 """Crops of a batch that are seen through the autoencoder when the vision tower is trained on."""
+
+DISTURBED = 0.35
+"""The most noise that is added to their latents, in standard deviations of these."""
+
+NAMED = 32
+"""Crops of a batch whose noun is told from every other one."""
 
 DENSE = 0.5
 """What the dense labels count beside the contrastive loss."""
@@ -104,11 +112,31 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
 
 @torch.no_grad()
 def softened(vae: AutoencoderKL, images: torch.Tensor, count: int) -> torch.Tensor:
-    """The images, the first `count` of them as the autoencoder gives them back."""
+    """The images, the first `count` of them as the autoencoder gives them back, more or less disturbed."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         latents = vae.encode(images[:count].contiguous(memory_format=torch.channels_last)).latent_dist.mode()
-        decoded = vae.decode(latents).sample
+        noise = torch.randn_like(latents) / vae.config.scaling_factor
+        decoded = vae.decode(latents + DISTURBED * torch.rand(count, 1, 1, 1) * noise).sample
     return torch.cat([decoded.float().clamp(-1, 1), images[count:]])
+
+
+def noun_loss(model: CLIPModel, images: torch.Tensor, captions: list[str]) -> torch.Tensor:
+    """How far the captions are from beating themselves with each other noun; those without a noun are left out.
+
+    Args:
+        model: its text tower is frozen.
+        images: embedded, (B, D), of length 1.
+        captions: one for each.
+    """
+    rivals = [(i, others) for i, caption in enumerate(captions) if (others := other_captions(caption, NOUNS))]
+    texts = [text for i, others in rivals for text in (captions[i], *others)]
+    tokens = clip_tokenizer()(texts, padding="max_length", truncation=True, return_tensors="pt")
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        pooled = model.text_model(input_ids=tokens.input_ids).pooler_output
+    embedded = F.normalize(model.text_projection(pooled.float()), dim=-1).view(len(rivals), len(NOUNS), -1)
+    chosen = images[[i for i, _ in rivals]]
+    logits = model.logit_scale.exp() * torch.einsum("bd,bnd->bn", chosen, embedded)
+    return F.cross_entropy(logits, torch.zeros(len(rivals), dtype=torch.long))
 
 
 def finish(model: CLIPModel, steps: int) -> None:
@@ -175,7 +203,9 @@ def main(argv: list[str] | None = None) -> None:
         changed = ~same[target, target + count]
         hard = F.cross_entropy(own[changed], torch.zeros(int(changed.sum()), dtype=torch.long))
         right = (own[changed][:, 0] > own[changed][:, 1]).float().mean()
-        return loss + hard + DENSE * seen, {"beats_hard": float(right), "dense": float(seen.detach())}
+        named = noun_loss(model, out.image_embeds[:NAMED].float(), captions[:NAMED]) if vision_only else torch.zeros(())
+        log = {"beats_hard": float(right), "dense": float(seen.detach()), "nouns": float(named.detach())}
+        return loss + hard + named + DENSE * seen, log
 
     drawn = batches(run.work, run.batch, run.seed)
     train(run, trained, drawn, loss_of, finish=lambda _, steps: finish(model, steps), steps=steps)
