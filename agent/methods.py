@@ -26,7 +26,7 @@ from tools.context import EditOverrides
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from instructedit_models.baselines.types import Method
+    from instructedit_models.baselines.work import Method
     from instructedit_models.model_sets import ModelSet
 
 __all__ = ["edit_by_method", "task_of"]

@@ -14,16 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from instructedit_models import ddim
-from instructedit_models.baselines.types import EditTask, MaskSource, MethodModels, check_number
-from instructedit_models.baselines.work import Work, method_defaults, working
+from instructedit_models.baselines.types import MaskSource, check_number
+from instructedit_models.baselines.work import Method, Work
 from instructedit_models.solvers import noised_levels
 from instructedit_models.stages import reporter
-from instructedit_models.types import EditOptions, EditResult, ProgressCallback
 
 __all__ = ["DiffEdit", "as_mask", "difference", "diffusers_ladders"]
 
@@ -31,8 +30,10 @@ MOST_MAPS = 100
 
 
 @dataclass(frozen=True)
-class DiffEdit:
+class DiffEdit(Method):
     """DiffEdit with its own mask.
+
+    UNet sample-evaluations at 50 steps and r = 0.5: 20 for the mask, 25 for the inversion, 50 for denoising.
 
     Attributes:
         threshold: theta, the share of the clamped difference above which a cell may be edited.
@@ -53,7 +54,6 @@ class DiffEdit:
 
     name: ClassVar[str] = "diffedit"
     mask_source: ClassVar[MaskSource] = "own"
-    instructed: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_number("threshold", self.threshold, 0, 1)
@@ -61,38 +61,22 @@ class DiffEdit:
         check_number("mask strength", self.mask_strength, 0.01, 1)
         check_number("clamp", self.clamp, 0.01, 100)
 
-    def defaults(self, models: MethodModels) -> EditOptions:
-        """The set's own parameters for a change of looks."""
-        return method_defaults(models)
-
-    def edit(
-        self,
-        models: MethodModels,
-        image: Image.Image,
-        task: EditTask,
-        options: EditOptions | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> EditResult:
-        """Edits as `types.Method` says.
-
-        UNet sample-evaluations at 50 steps and r = 0.5: 20 for the mask, 25 for the inversion, 50 for denoising.
-        """
-        with working(models, image, task, options or self.defaults(models), progress) as work:
-            clean = work.clean()
-            cells = self.cells(work, clean)
-            scale = work.options.guidance_scale
-            if self.as_diffusers:
-                inverting, ladder = diffusers_ladders(
-                    work.diffusion.scheduler_config, work.options.steps, work.options.encoding_ratio
-                )
-                stored = work.invert(clean, inverting, work.noise(task.input_caption, scale))
-                background = stored[1:]
-            else:
-                ladder = work.ladder()
-                background = stored = work.invert(clean, ladder, work.noise(task.input_caption))
-            edited = work.noise(task.edited_caption, scale)
-            latents = work.masked_denoise(stored[-1], background, ladder, cells, edited)
-            return work.result(latents, work.pixels(cells))
+    def _edited(self, work: Work) -> tuple[Tensor, np.ndarray | None]:
+        clean = work.clean()
+        cells = self.cells(work, clean)
+        scale = work.options.guidance_scale
+        if self.as_diffusers:
+            inverting, ladder = diffusers_ladders(
+                work.diffusion.scheduler_config, work.options.steps, work.options.encoding_ratio
+            )
+            stored = work.invert(clean, inverting, work.noise(work.task.input_caption, scale))
+            background = stored[1:]
+        else:
+            ladder = work.ladder()
+            background = stored = work.invert(clean, ladder, work.noise(work.task.input_caption))
+        edited = work.noise(work.task.edited_caption, scale)
+        latents = work.masked_denoise(stored[-1], background, ladder, cells, edited)
+        return latents, work.pixels(cells)
 
     def cells(self, work: Work, clean: Tensor) -> Tensor:
         """The mask, (h, w) bool latent cells; it may be empty, and then nothing is edited.

@@ -3,7 +3,7 @@
 The inpainting UNet takes nine channels: latents, mask, and the latents of the picture with the mask greyed out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,54 +11,42 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from instructedit_models.baselines.types import EditTask, MaskSource, MethodModels
-from instructedit_models.baselines.work import Conditioned, Work, checked_unet, method_defaults, working
+from instructedit_models.baselines.types import MaskSource, MethodModels
+from instructedit_models.baselines.work import Conditioned, Method, Work, checked_unet
 from instructedit_models.solvers import noised_levels
 from instructedit_models.stages import timed
-from instructedit_models.types import EditOptions, EditResult, ProgressCallback
+from instructedit_models.types import EditOptions
 
 __all__ = ["Inpainting"]
 
 
 @dataclass(frozen=True)
-class Inpainting:
+class Inpainting(Method):
     """Grounded SAM and the inpainting UNet of the set's role `inpainting`.
 
-    It starts from pure noise (encoding ratio 1); with a smaller ratio, from the picture noised so far.
+    It starts from pure noise (encoding ratio 1); with a smaller ratio, from the picture noised so far. The input
+    caption is not used. UNet sample-evaluations at 50 steps: 100.
     """
 
     name: ClassVar[str] = "inpainting"
     mask_source: ClassVar[MaskSource] = "grounded"
-    instructed: ClassVar[bool] = False
 
     def defaults(self, models: MethodModels) -> EditOptions:
         """From pure noise."""
-        return method_defaults(models, encoding_ratio=1.0)
+        return replace(super().defaults(models), encoding_ratio=1.0)
 
-    def edit(
-        self,
-        models: MethodModels,
-        image: Image.Image,
-        task: EditTask,
-        options: EditOptions | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> EditResult:
-        """Edits as `types.Method` says; the input caption is not used.
-
-        UNet sample-evaluations at 50 steps: 100.
-        """
-        with working(models, image, task, options or self.defaults(models), progress) as work:
-            latent_channels = work.diffusion.unet.config.in_channels
-            unet = checked_unet(models.inpainting, self.name, 2 * latent_channels + 1)
-            mask = work.grounded_mask()
-            conditioned = Conditioned(unet, condition(work, mask))
-            noise = work.noise(task.edited_caption, work.options.guidance_scale, conditioned)
-            ladder, side = work.ladder(), work.diffusion.latent_size
-            fresh = work.drawn((1, latent_channels, side, side))
-            start = fresh
-            if work.options.encoding_ratio < 1:
-                start = noised_levels(work.clean(), (ladder[0], ladder[-1]), fresh)[-1]
-            return work.result(work.denoise(start, ladder, noise, unet), mask)
+    def _edited(self, work: Work) -> tuple[Tensor, np.ndarray | None]:
+        latent_channels = work.diffusion.unet.config.in_channels
+        unet = checked_unet(work.models.inpainting, self.name, 2 * latent_channels + 1)
+        mask = work.grounded_mask()
+        conditioned = Conditioned(unet, condition(work, mask))
+        noise = work.noise(work.task.edited_caption, work.options.guidance_scale, conditioned)
+        ladder, side = work.ladder(), work.diffusion.latent_size
+        fresh = work.drawn((1, latent_channels, side, side))
+        start = fresh
+        if work.options.encoding_ratio < 1:
+            start = noised_levels(work.clean(), (ladder[0], ladder[-1]), fresh)[-1]
+        return work.denoise(start, ladder, noise, unet), mask
 
 
 def condition(work: Work, mask: np.ndarray) -> Tensor:

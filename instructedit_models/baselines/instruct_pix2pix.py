@@ -9,23 +9,25 @@ With I the picture, T the instruction and - for nothing, its Eq. 3 is
     I               the picture's latents as the VAE gives them, unscaled, in four further input channels
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from instructedit_models.baselines.types import EditTask, MaskSource, MethodModels, check_number
-from instructedit_models.baselines.work import checked_unet, method_defaults, working
-from instructedit_models.types import EditOptions, EditResult, ProgressCallback
+from instructedit_models.baselines.types import MaskSource, MethodModels, check_number
+from instructedit_models.baselines.work import Method, Work, checked_unet
+from instructedit_models.types import EditOptions
 
 __all__ = ["InstructPix2Pix", "InstructedNoise"]
 
 
 @dataclass(frozen=True)
-class InstructPix2Pix:
+class InstructPix2Pix(Method):
     """InstructPix2Pix, with the UNet of the set's role `instruct_pix2pix`; it needs no captions.
+
+    UNet sample-evaluations at its 100 steps: 300.
 
     Attributes:
         image_guidance: s_I; larger keeps more of the picture.
@@ -45,27 +47,15 @@ class InstructPix2Pix:
 
     def defaults(self, models: MethodModels) -> EditOptions:
         """100 steps from pure noise, as its own command does."""
-        return method_defaults(models, encoding_ratio=1.0, steps=100, guidance_scale=7.5)
+        return replace(super().defaults(models), encoding_ratio=1.0, steps=100, guidance_scale=7.5)
 
-    def edit(
-        self,
-        models: MethodModels,
-        image: Image.Image,
-        task: EditTask,
-        options: EditOptions | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> EditResult:
-        """Edits as `types.Method` says, from the instruction alone.
-
-        UNet sample-evaluations at its 100 steps: 300.
-        """
-        with working(models, image, task, options or self.defaults(models), progress) as work:
-            unet = checked_unet(models.instruct_pix2pix, self.name, 2 * work.diffusion.unet.config.in_channels)
-            clean = work.clean()
-            states = [work.diffusion.embed(task.instruction, known=False), work.diffusion.embed("")]
-            scales = work.options.guidance_scale, self.image_guidance
-            noise = work.counted(InstructedNoise(unet, (states[0], states[1]), work.diffusion.unscaled(clean), scales))
-            return work.result(work.denoise(work.drawn(tuple(clean.shape)), work.ladder(), noise, unet))
+    def _edited(self, work: Work) -> tuple[Tensor, np.ndarray | None]:
+        unet = checked_unet(work.models.instruct_pix2pix, self.name, 2 * work.diffusion.unet.config.in_channels)
+        clean = work.clean()
+        states = [work.diffusion.embed(work.task.instruction, known=False), work.diffusion.embed("")]
+        scales = work.options.guidance_scale, self.image_guidance
+        noise = work.counted(InstructedNoise(unet, (states[0], states[1]), work.diffusion.unscaled(clean), scales))
+        return work.denoise(work.drawn(tuple(clean.shape)), work.ladder(), noise, unet), None
 
 
 class InstructedNoise:

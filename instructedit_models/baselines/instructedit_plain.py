@@ -8,18 +8,21 @@ pasted back, checked or tried again.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from PIL import Image
+import numpy as np
+from torch import Tensor
 
-from instructedit_models.baselines.types import EditTask, MaskSource, MethodModels
-from instructedit_models.baselines.work import method_defaults, working
-from instructedit_models.types import EditOptions, EditResult, ProgressCallback
+from instructedit_models.baselines.types import MaskSource
+from instructedit_models.baselines.work import Method, Work
 
 __all__ = ["InstructEditPlain"]
 
 
 @dataclass(frozen=True)
-class InstructEditPlain:
-    """InstructEdit by its paper, or with `as_code` by its program.
+class InstructEditPlain(Method):
+    """InstructEdit by its paper, or with `as_code` by its program; the seed changes nothing.
+
+    By default its parameters are the set's own, and with the set `paper` those of the paper. UNet sample-evaluations at
+    50 steps and r = 0.5: 75, or 100 `as_code`.
 
     Attributes:
         as_code: like the authors' program, which inverts the whole schedule whatever the encoding ratio, and puts back
@@ -30,31 +33,14 @@ class InstructEditPlain:
 
     name: ClassVar[str] = "instructedit_plain"
     mask_source: ClassVar[MaskSource] = "grounded"
-    instructed: ClassVar[bool] = False
 
-    def defaults(self, models: MethodModels) -> EditOptions:
-        """The set's own parameters for a change of looks; with the set `paper` those of the paper."""
-        return method_defaults(models)
-
-    def edit(
-        self,
-        models: MethodModels,
-        image: Image.Image,
-        task: EditTask,
-        options: EditOptions | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> EditResult:
-        """Edits as `types.Method` says; the seed changes nothing.
-
-        UNet sample-evaluations at 50 steps and r = 0.5: 75, or 100 `as_code`.
-        """
-        with working(models, image, task, options or self.defaults(models), progress) as work:
-            mask = work.grounded_mask()
-            ladder = work.ladder()
-            whole = work.ladder(1.0) if self.as_code else ladder
-            inverted = work.invert(work.clean(), whole, work.noise(task.input_caption))
-            stored = inverted[: len(ladder)]
-            background = stored[1:] if self.as_code else stored
-            edited = work.noise(task.edited_caption, work.options.guidance_scale)
-            latents = work.masked_denoise(stored[-1], background, ladder, work.cells(mask), edited)
-            return work.result(latents, mask)
+    def _edited(self, work: Work) -> tuple[Tensor, np.ndarray | None]:
+        mask = work.grounded_mask()
+        ladder = work.ladder()
+        whole = work.ladder(1.0) if self.as_code else ladder
+        inverted = work.invert(work.clean(), whole, work.noise(work.task.input_caption))
+        stored = inverted[: len(ladder)]
+        background = stored[1:] if self.as_code else stored
+        edited = work.noise(work.task.edited_caption, work.options.guidance_scale)
+        latents = work.masked_denoise(stored[-1], background, ladder, work.cells(mask), edited)
+        return latents, mask

@@ -19,17 +19,17 @@ input caption with guidance, without any such training.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
-from PIL import Image
+import numpy as np
 from torch import Tensor
 
 from instructedit_models import ddim
-from instructedit_models.baselines.types import EditTask, MaskSource, MethodModels, check_number
-from instructedit_models.baselines.work import Counting, Work, method_defaults, working
+from instructedit_models.baselines.types import MaskSource, MethodModels, check_number
+from instructedit_models.baselines.work import Counting, Method, Work
 from instructedit_models.errors import BadParameterError
-from instructedit_models.types import EditOptions, EditResult, ProgressCallback
+from instructedit_models.types import EditOptions
 
 __all__ = ["Mdp", "MixedNoise", "weights_of"]
 
@@ -40,8 +40,11 @@ _DECAY = 5.0
 
 
 @dataclass(frozen=True)
-class Mdp:
-    """MDP-epsilon_t.
+class Mdp(Method):
+    """MDP-epsilon_t; the evaluations at steps where w = 1 are spared, for nothing looks at them.
+
+    UNet sample-evaluations at 50 steps: 50 for the inversion, 50 for denoising (100 where w < 1 everywhere), and with
+    `source = "sampled"` 100 more.
 
     Attributes:
         start: where mixing begins, as a share of the schedule, 1 = pure noise.
@@ -62,7 +65,6 @@ class Mdp:
 
     name: ClassVar[str] = "mdp"
     mask_source: ClassVar[MaskSource] = "none"
-    instructed: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_number("start of the mixing", self.start, 0, 1)
@@ -74,28 +76,15 @@ class Mdp:
 
     def defaults(self, models: MethodModels) -> EditOptions:
         """The whole schedule: MDP starts at x_T."""
-        return method_defaults(models, encoding_ratio=1.0, solver="ddim")
+        return replace(super().defaults(models), encoding_ratio=1.0, solver="ddim")
 
-    def edit(
-        self,
-        models: MethodModels,
-        image: Image.Image,
-        task: EditTask,
-        options: EditOptions | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> EditResult:
-        """Edits as `types.Method` says; the evaluations at steps where w = 1 are spared, for nothing looks at them.
-
-        UNet sample-evaluations at 50 steps: 50 for the inversion, 50 for denoising (100 where w < 1 everywhere), and
-        with `source = "sampled"` 100 more.
-        """
-        with working(models, image, task, options or self.defaults(models), progress) as work:
-            ladder, scale = work.ladder(), work.options.guidance_scale
-            stored = work.invert(work.clean(), ladder, work.noise(task.input_caption))
-            sources = self._sources(work, stored, ladder, scale)
-            weights = weights_of(self, ladder, work.diffusion.train_steps)
-            mixed = MixedNoise(work.noise(task.edited_caption, scale), sources, weights, ladder)
-            return work.result(work.denoise(stored[-1], ladder, mixed))
+    def _edited(self, work: Work) -> tuple[Tensor, np.ndarray | None]:
+        ladder, scale = work.ladder(), work.options.guidance_scale
+        stored = work.invert(work.clean(), ladder, work.noise(work.task.input_caption))
+        sources = self._sources(work, stored, ladder, scale)
+        weights = weights_of(self, ladder, work.diffusion.train_steps)
+        mixed = MixedNoise(work.noise(work.task.edited_caption, scale), sources, weights, ladder)
+        return work.denoise(stored[-1], ladder, mixed), None
 
     def _sources(
         self, work: Work, stored: Sequence[Tensor], ladder: Sequence[ddim.Level], scale: float

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from instructedit_models.errors import BadParameterError
 
 if TYPE_CHECKING:
-    from instructedit_models.baselines.types import Method
+    from instructedit_models.baselines.work import Method
 
 __all__ = ["METHODS", "OURS", "make_method", "parameters_of"]
 

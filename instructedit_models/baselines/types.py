@@ -1,22 +1,17 @@
-"""What every baseline takes and gives; no torch here.
-
-A method is a frozen dataclass whose fields are its own parameters. `edit` takes a model set, a picture, what is asked
-for, and the options that all methods share, and gives an `EditResult`.
-"""
+"""What every baseline is given: an edit that is asked for, and a model set; no torch here."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from PIL import Image
 
 from instructedit_models.errors import BadParameterError
-from instructedit_models.types import Change, Detector, EditOptions, EditResult, ProgressCallback, Region, Segmenter
+from instructedit_models.types import Change, Detector, EditOptions, Region, Segmenter
 
 if TYPE_CHECKING:
     from instructedit_models.editor import MaskedDDIMEditor
 
-__all__ = ["EditTask", "MaskSource", "Method", "MethodModels", "check_number"]
+__all__ = ["EditTask", "MaskSource", "MethodModels", "check_number"]
 
 MaskSource = Literal["grounded", "own", "none"]
 """Where a method edits: in a mask that is given or grounded, in one that it finds by its own means, or everywhere."""
@@ -81,53 +76,6 @@ class MethodModels(Protocol):
 
     def defaults(self, change: Change) -> EditOptions:
         """The parameters that suit this set for a kind of change."""
-        ...
-
-
-class Method(Protocol):
-    """One way of editing.
-
-    Attributes:
-        name: as the registry and the records have it.
-        mask_source: where it edits.
-        instructed: whether it takes the instruction itself and needs no captions.
-    """
-
-    name: ClassVar[str]
-    mask_source: ClassVar[MaskSource]
-    instructed: ClassVar[bool]
-
-    def defaults(self, models: MethodModels) -> EditOptions:
-        """The options that suit the method with a model set."""
-        ...
-
-    def edit(
-        self,
-        models: MethodModels,
-        image: Image.Image,
-        task: EditTask,
-        options: EditOptions | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> EditResult:
-        """Edits a picture.
-
-        Args:
-            models: the model set.
-            image: PIL RGB, at least 8 x 8.
-            task: what is asked for.
-            options: by default `defaults`; strength, steps, guidance, seed and solver are read, not the geometry.
-            progress: told of each step; what it raises stops the edit.
-
-        Returns:
-            The edited picture. Its `mask` is where the method edited (everywhere, for "none"); its `region` is the
-            whole picture, for each of these methods decodes it anew.
-
-        Raises:
-            BadImageError, BadMaskError, BadParameterError: bad input.
-            NothingFoundError: the method grounds, and nothing answers the segmentation prompt.
-            UnknownWordError: a caption holds words that the text encoder does not know.
-            ModelUnavailableError: the set has not the weights that the method needs.
-        """
         ...
 
 

@@ -1,12 +1,13 @@
-"""One edit of a baseline in progress: what every method does with a picture before and after its own idea.
+"""What every baseline does with a picture before and after its own idea: `Method` is the frame, `Work` the tools.
 
 The picture is squashed to the model's square and stretched back, as the published programs do; nothing is pasted.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from instructedit_models import ddim
-from instructedit_models.baselines.types import EditTask, MethodModels
+from instructedit_models.baselines.types import EditTask, MaskSource, MethodModels
 from instructedit_models.edit_options import check_options
 from instructedit_models.errors import (
     BadImageError,
@@ -30,7 +31,7 @@ from instructedit_models.solvers import make_solver
 from instructedit_models.stages import reporter, timed
 from instructedit_models.types import EditOptions, EditResult, ProgressCallback
 
-__all__ = ["Conditioned", "Counting", "Work", "checked_unet", "method_defaults", "working"]
+__all__ = ["Conditioned", "Counting", "Method", "Work", "checked_unet", "working"]
 
 
 class Counting(Protocol):
@@ -234,10 +235,56 @@ def working(
         yield work
 
 
-def method_defaults(models: MethodModels, **changes: Any) -> EditOptions:
-    """The set's parameters for a change of looks, without the geometry that the baselines do not have."""
-    plain = replace(models.defaults("appearance"), crop=False, grow=0, feather=0)
-    return replace(plain, **changes)
+class Method(ABC):
+    """One way of editing: a frozen dataclass whose fields are its own parameters.
+
+    Attributes:
+        name: as the registry and the records have it.
+        mask_source: where it edits.
+        instructed: whether it takes the instruction itself and needs no captions.
+    """
+
+    name: ClassVar[str]
+    mask_source: ClassVar[MaskSource]
+    instructed: ClassVar[bool] = False
+
+    def defaults(self, models: MethodModels) -> EditOptions:
+        """The set's parameters for a change of looks, without the geometry that the baselines do not have."""
+        return replace(models.defaults("appearance"), crop=False, grow=0, feather=0)
+
+    def edit(
+        self,
+        models: MethodModels,
+        image: Image.Image,
+        task: EditTask,
+        options: EditOptions | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> EditResult:
+        """Edits a picture.
+
+        Args:
+            models: the model set.
+            image: PIL RGB, at least 8 x 8.
+            task: what is asked for.
+            options: by default `defaults`; strength, steps, guidance, seed and solver are read, not the geometry.
+            progress: told of each step; what it raises stops the edit.
+
+        Returns:
+            The edited picture. Its `mask` is where the method edited (everywhere, for "none"); its `region` is the
+            whole picture, for each of these methods decodes it anew.
+
+        Raises:
+            BadImageError, BadMaskError, BadParameterError: bad input.
+            NothingFoundError: the method grounds, and nothing answers the segmentation prompt.
+            UnknownWordError: a caption holds words that the text encoder does not know.
+            ModelUnavailableError: the set has not the weights that the method needs.
+        """
+        with working(models, image, task, options or self.defaults(models), progress) as work:
+            return work.result(*self._edited(work))
+
+    @abstractmethod
+    def _edited(self, work: Work) -> tuple[Tensor, np.ndarray | None]:
+        """The method's own idea: y_0, (1, C, h, w), and the mask (H, W) bool that it edited in, None for everywhere."""
 
 
 def checked_unet(unet: Any, role: str, channels: int) -> Any:

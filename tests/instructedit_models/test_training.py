@@ -95,10 +95,10 @@ def test_heads_on_patches_tell_right_from_wrong() -> None:
         f"heads.{name}.{what}" for name in HEADS for what in ("weight", "bias")
     }
     with torch.no_grad():
-        for head in heads.values():
-            head.weight.zero_()
-            head.bias.zero_()
-            head.bias[1] = 20.0
+        for name, value in heads.named_parameters():
+            value.zero_()
+            if name.endswith("bias"):
+                value[1] = 20.0
     patches = torch.randn(2, 9, 6)
     right = {name: torch.ones(2, 3, 3, dtype=torch.long) for name in HEADS}
     right["colour"][0] = -100  # no object there: nothing to tell

@@ -14,7 +14,7 @@ from instructedit_models.errors import BadParameterError
 if TYPE_CHECKING:
     from agent.api import EditOutcome, EditOverrides
     from agent.events import Event
-    from instructedit_models.baselines.types import Method
+    from instructedit_models.baselines.work import Method
     from instructedit_models.imaging import LoadedImage, Signer
 
 _OUTPUT, _MASK, _REGION, _COMPARISON = "--output", "--save-mask", "--save-region", "--comparison"
