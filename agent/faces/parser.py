@@ -16,12 +16,14 @@ __all__ = [
     "Commands",
     "Parser",
     "add_common",
+    "add_door",
     "add_llm",
     "add_masking",
     "add_models",
     "add_retries",
     "encoding_ratio",
     "guidance_scale",
+    "port",
     "retries",
     "seed",
     "steps",
@@ -118,6 +120,25 @@ def add_masking(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--mask-shrink", type=pixels, metavar="N", default=0, help="take N pixels off its rim")
     group.add_argument("--mask-grow", type=pixels, metavar="N", default=0, help="add N pixels around it")
     group.add_argument("--mask-feather", type=pixels, metavar="N", help="blend over N pixels around it")
+
+
+def add_door(parser: argparse._ActionsContainer, default_port: int) -> None:
+    """Where a server listens, and whom it lets in; what is not given is None, see `request.door_of`."""
+    parser.add_argument("--host", metavar="ADDRESS", help="default: 127.0.0.1; another one needs --token-file")
+    parser.add_argument("--port", type=port, metavar="N", help=f"default: {default_port}; 0 takes one that is free")
+    parser.add_argument(
+        "--token-file", metavar="FILE", help="bearer tokens, one a line, each with a time (ISO 8601) if it ends"
+    )
+    parser.add_argument(
+        "--allow-host", metavar="NAME", action="append", help="a name by which clients reach the server; repeatable"
+    )
+
+
+def port(text: str) -> int:
+    """A port to listen on; 0 takes one that is free."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, not {_short(text)!r}")
+    return int(text)
 
 
 def pixels(text: str) -> int:

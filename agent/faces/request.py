@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from agent.config import Settings
+    from agent.faces.door import Door
     from instructedit_models.masks import MaskRules
     from instructedit_models.model_sets import ModelSet
 
-__all__ = ["given", "masking_of", "model_options_of", "model_set_of", "settings_of", "workspace_of"]
+__all__ = ["door_of", "given", "masking_of", "model_options_of", "model_set_of", "settings_of", "workspace_of"]
 
 
 _MODEL_OPTIONS = ("device", "dtype", "offload", "attention_slicing", "compile", "solver")
@@ -48,6 +49,22 @@ def model_set_of(args: argparse.Namespace) -> "ModelSet":
     from agent.config import load_models
 
     return load_models(**given(args))
+
+
+def door_of(args: argparse.Namespace, default_port: int) -> "Door":
+    """Where a server listens and whom it lets in, of `parser.add_door`.
+
+    Raises:
+        BadParameterError: another address than this machine's own without a token, or a file of tokens that is none.
+    """
+    from agent.faces.door import Door, read_tokens
+
+    return Door(
+        host="127.0.0.1" if args.host is None else args.host,
+        port=default_port if args.port is None else args.port,
+        tokens=() if args.token_file is None else read_tokens(Path(args.token_file)),
+        names=tuple(args.allow_host or ()),
+    )
 
 
 def workspace_of(args: argparse.Namespace) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agent.faces import parser as options
 from agent.faces.output import Output
 from agent.faces.parser import Commands
+from agent.faces.request import door_of, workspace_of
 from instructedit_models.errors import BadParameterError, ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -38,13 +39,7 @@ def configure(commands: Commands) -> None:
     )
     parser.add_argument("--transport", choices=("stdio", "http"), default="stdio", help="default: stdio")
     parser.add_argument("--root", metavar="DIR", help="stdio only: a folder whose pictures may be read and saved to")
-    http = parser.add_argument_group("with --transport http")
-    http.add_argument("--host", metavar="ADDRESS", help="default: 127.0.0.1; another one needs --token-file")
-    http.add_argument("--port", type=_port, metavar="N", help=f"default: {_PORT}; 0 takes one that is free")
-    http.add_argument("--token-file", metavar="FILE", help="bearer tokens, one a line, each with an optional end time")
-    http.add_argument(
-        "--allow-host", metavar="NAME", action="append", help="a name by which clients reach the server; repeatable"
-    )
+    options.add_door(parser.add_argument_group("with --transport http"), _PORT)
     parser.add_argument(
         "--workspace", metavar="DIR", help="where conversations are kept (default: ~/.instructedit/workspace)"
     )
@@ -61,12 +56,11 @@ def run(args: argparse.Namespace, output: Output) -> None:
     _check(args)
     if importlib.util.find_spec("mcp") is None:
         raise ModelUnavailableError("`instructedit mcp` needs a package; run `pip install 'instructedit[mcp]'`.")
-    door = _door(args) if args.transport == "http" else None
+    door = door_of(args, _PORT) if args.transport == "http" else None
     from agent.faces.mcp.desk import Desk
     from agent.faces.mcp.jobs import Jobs
     from agent.faces.mcp.pictures import Intake
     from agent.faces.mcp.server import build_server
-    from agent.faces.request import workspace_of
     from tools.workspace import Workspace
 
     root = None if args.root is None else _folder(args.root)
@@ -100,17 +94,6 @@ def _check(args: argparse.Namespace) -> None:
             raise BadParameterError("With stdio, stdout belongs to the protocol; leave --json out.")
     elif args.root is not None:
         raise BadParameterError("--root is for stdio: over HTTP no path is ever opened.")
-
-
-def _door(args: argparse.Namespace) -> "Door":
-    from agent.faces.door import Door, read_tokens
-
-    return Door(
-        host="127.0.0.1" if args.host is None else args.host,
-        port=_PORT if args.port is None else args.port,
-        tokens=() if args.token_file is None else read_tokens(Path(args.token_file)),
-        names=tuple(args.allow_host or ()),
-    )
 
 
 def _serve(server: Any, door: "Door", intake: Any, output: Output) -> None:
@@ -159,9 +142,3 @@ def _folder(path: str) -> Path:
     if not folder.is_dir():
         raise BadParameterError(f"--root {path} is not a folder.")
     return folder.resolve()
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text[:6]) <= 65535:
-        raise argparse.ArgumentTypeError("expected a port from 0 to 65535")
-    return int(text[:6])

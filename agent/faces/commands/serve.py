@@ -5,16 +5,15 @@ import importlib.util
 import signal
 import sys
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.faces import parser as options
 from agent.faces.output import Output
 from agent.faces.parser import Commands
+from agent.faces.request import door_of, workspace_of
 from instructedit_models.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
-    from agent.faces.door import Door
     from agent.service.limits import ServiceLimits
 
 __all__ = ["configure"]
@@ -43,16 +42,7 @@ def configure(commands: Commands) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=_port, default=_PORT, metavar="N", help=f"0 takes a free one (default: {_PORT})")
-    parser.add_argument(
-        "--token-file",
-        metavar="FILE",
-        help="bearer tokens, one a line, each with a time (ISO 8601) if it ends; required beyond this machine",
-    )
-    parser.add_argument(
-        "--allow-host", action="append", metavar="NAME", help="a further name under which clients reach the server"
-    )
+    options.add_door(parser, _PORT)
     parser.add_argument(
         "--behind-proxy",
         action="store_true",
@@ -85,13 +75,12 @@ def run(args: argparse.Namespace, output: Output) -> None:
         raise ModelUnavailableError(
             f"`instructedit serve` needs {' and '.join(missing)}; run `pip install 'instructedit[server]'`."
         )
-    door = _door(args)
+    door = door_of(args, _PORT)
     output.quiet_libraries()
     with warnings.catch_warnings():
         if not output.debug:
             warnings.simplefilter("ignore")
         from agent.faces.door import listen
-        from agent.faces.request import workspace_of
         from agent.faces.server.app import build_app
         from agent.faces.server.logs import switch_on
         from agent.faces.server.making import session_maker
@@ -144,13 +133,6 @@ def _serve(app: Any, listening: Any, behind_proxy: bool, stopping: Any) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def _door(args: argparse.Namespace) -> "Door":
-    from agent.faces.door import Door, read_tokens
-
-    tokens = () if args.token_file is None else read_tokens(Path(args.token_file))
-    return Door(host=args.host, port=args.port, tokens=tokens, names=tuple(args.allow_host or ()))
-
-
 def _limits(args: argparse.Namespace) -> "ServiceLimits":
     from agent.service.limits import ServiceLimits
 
@@ -161,12 +143,6 @@ def _limits(args: argparse.Namespace) -> "ServiceLimits":
 def _address(host: str, port: int) -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{shown}:{port}/"
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text[:6]) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, not {text[:20]!r}")
-    return int(text[:6])
 
 
 def _count(text: str) -> int:

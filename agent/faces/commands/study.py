@@ -47,7 +47,9 @@ def configure(commands: Commands) -> None:
     serve.add_argument("--against", metavar="NAME", help="compare this method with each other one, and no others")
     serve.add_argument("--votes", metavar="FILE", help=f"where votes are kept (default: RESULTS/{_VOTES})")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    serve.add_argument("--port", type=_port, default=8017, metavar="N", help="0 takes a free one (default: 8017)")
+    serve.add_argument(
+        "--port", type=options.port, default=8017, metavar="N", help="0 takes a free one (default: 8017)"
+    )
     serve.add_argument("--token", metavar="WORD", help="people need it in the address; required beyond this machine")
     options.add_common(serve)
     serve.set_defaults(run=run_serve)
@@ -168,12 +170,6 @@ def _address(host: str, port: int, token: str | None) -> str:
 
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}/" + (f"?token={quote(token, safe='')}" if token else "")
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, not {text[:20]!r}")
-    return int(text)
 
 
 def _count(number: int, noun: str) -> str:

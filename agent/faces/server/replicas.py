@@ -8,13 +8,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from agent.faces import parser as options
-from agent.faces.door import Door, read_tokens
+from agent.faces.door import Door
 from agent.faces.output import Output
 from agent.faces.parser import Parser
+from agent.faces.request import door_of
 from agent.service.limits import ServiceLimits
 from agent.service.service import Service
 from instructedit_models.errors import InstructEditError, ModelUnavailableError
@@ -79,10 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(prog="python -m agent.faces.server.replicas", description="Serve over several replicas.")
     parser.add_argument("--replicas", type=options.worker_count, default=2, metavar="N", help="(default: 2)")
     parser.add_argument("--gpus", type=float, default=0.0, metavar="N", help="GPUs of each replica (default: 0)")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=_PORT)
-    parser.add_argument("--token-file", metavar="FILE")
-    parser.add_argument("--allow-host", action="append", metavar="NAME")
+    options.add_door(parser, _PORT)
     parser.add_argument("--workspace", metavar="DIR", help="on a disk of this machine")
     options.add_llm(parser)
     options.add_retries(parser)
@@ -90,10 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = Output()
     try:
         args = parser.parse_args(argv)
-        tokens = () if args.token_file is None else read_tokens(Path(args.token_file))
-        door = Door(args.host, args.port, tokens, tuple(args.allow_host or ()))
+        door = door_of(args, _PORT)
         serve_replicas(_Maker(args), door, args.replicas, {"num_gpus": args.gpus} if args.gpus else None)
-        output.note(f"{args.replicas} replicas serve on http://{args.host}:{args.port}/; stop with Ctrl-C.")
+        output.note(f"{args.replicas} replicas serve on http://{door.host}:{door.port}/; stop with Ctrl-C.")
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
