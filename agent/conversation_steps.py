@@ -100,12 +100,16 @@ class Step:
 
     def edit_about(self, words: str) -> str | None:
         """The newest edit behind the current picture that was about a thing, by the list of versions."""
-        wanted = _content(words)
+        wanted = _content(words) - {"one"}
         gone = {match for line in self._leading() for match in IMAGE.findall(line[4])}
         for image_id, prompt, before, after, taken_out in reversed(self._leading()):
             if not taken_out and image_id not in gone and wanted and wanted <= _content(f"{prompt} {before} {after}"):
                 return image_id
         return None
+
+    def made_again(self, image_id: str) -> bool:
+        """Whether an edit only made an earlier one again, by the list of versions."""
+        return any(line[0] == image_id and line[2] for line in _LINE.findall(self.text))
 
     def _leading(self) -> list[tuple[str, str, str, str, str]]:
         """The listed versions that lead to the current one: id, prompt, both captions, what was taken out."""

@@ -212,6 +212,9 @@ class Policy:
         if image_id is None:
             sentence = f'No edit that still shows was about "{wanted.version}"; "what did we change?" lists them.'
             return Words(sentence, "error")
+        newest = image_id == self.reading.image_id and not versions.made_again(image_id)
+        if newest and "undo" in self.tools:
+            return self._once("undo", {"steps": 1}, lambda text: Words(text, "undo"))
         return self._once("remove_edit", {"image_id": image_id}, lambda text: Words(text, "undo"))
 
     def _move_step(self, wanted: Understanding) -> Step | Call | Words:

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from instructedit_models.errors import BadMaskError, BadParameterError, UnknownWordError
+from instructedit_models.lexicon import COLOURS
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
 from tools.context import ToolContext
@@ -17,6 +18,8 @@ from tools.trying import Tried, try_edit
 __all__ = ["EditRequest", "Prepared", "edit_text", "keep", "log_seconds", "perform", "prepare"]
 
 MAX_CAPTION = 500
+SHADES = frozenset("bright dark light pale deep vivid rich soft pastel neon intense strong warm cool".split())
+"""Words that only shade the colour after them: a text encoder that knows the colour alone is asked for that."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,15 +204,20 @@ def _known_words(context: ToolContext, request: EditRequest) -> EditRequest:
         captions[name] = caption
     unknown = {name: context.models.editor.unknown_words(caption) for name, caption in captions.items()}
     described = {word.lower() for word in unknown["input_caption"]}
-    asked = tuple(dict.fromkeys(word for word in unknown["edited_caption"] if word.lower() not in described))
+    asked = tuple(
+        dict.fromkeys(
+            word
+            for word in unknown["edited_caption"]
+            if word.lower() not in described and not _shades(word, captions["edited_caption"], unknown)
+        )
+    )
     if asked:
         raise UnknownWordError(
             f"The {context.models.name} models do not know {_words(asked)}; say it in other words, "
             "or use a larger model set.",
             asked,
         )
-    if unknown["input_caption"]:
-        left_out = tuple(dict.fromkeys(unknown["input_caption"]))
+    if left_out := tuple(dict.fromkeys((*unknown["input_caption"], *unknown["edited_caption"]))):
         known = {name: _without(caption, left_out) for name, caption in captions.items()}
         if not all(known.values()):
             raise UnknownWordError(
@@ -220,6 +228,12 @@ def _known_words(context: ToolContext, request: EditRequest) -> EditRequest:
     return dataclasses.replace(
         request, input_caption=captions["input_caption"], edited_caption=captions["edited_caption"]
     )
+
+
+def _shades(word: str, caption: str, unknown: dict[str, tuple[str, ...]]) -> bool:
+    """Whether an unknown word only shades a known colour that follows it: "bright yellow"."""
+    follower = re.search(rf"\b{re.escape(word)} ([\w-]+)", caption)
+    return word.lower() in SHADES and follower is not None and follower[1] in COLOURS - {*unknown["edited_caption"]}
 
 
 def _words(words: tuple[str, ...]) -> str:

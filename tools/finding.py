@@ -28,7 +28,9 @@ _LISTED = 8
 
 
 def find_version(conversation: Conversation, words: str) -> Version:
-    """The version that the words mean; of several that fit equally well the newest that is not current.
+    """The version that the words mean.
+
+    Of several that fit equally well, it is the newest that leads to the current one, or else the newest.
 
     Args:
         conversation: where to look.
@@ -112,20 +114,29 @@ def _described(conversation: Conversation, versions: Sequence[Version], text: st
         raise BadParameterError(f"No version is '{_short(words)}'; there are {older}{', '.join(listed)}.")
     current = conversation.current_id
     found = [version for score, version in scored if score == best]
-    if best == 1:  # the words are in what was edited away, so the picture before that edit is meant
+    if best <= 2:  # the words are in what was edited away, so the picture before that edit is meant
         parents = {version.edit.parent_id for version in found if version.edit}
         found = [version for version in versions if version.id in parents]
-    return sorted(found, key=lambda version: (version.id == current, -versions.index(version)))
+    behind = {current, *(edit.parent_id for edit in conversation.path(current))}
+    return sorted(
+        found, key=lambda version: (version.id == current, version.id not in behind, -versions.index(version))
+    )
 
 
 def _fit(wanted: set[str], version: Version) -> int:
-    """3 where the edit brought the words in, 2 where they are in what was made, 1 where they are in what was before."""
+    """How well words fit a version.
+
+    4 where its edit brought them in, 3 where they are in what it made, 2 where it turned them into something else, 1
+    where they are in what was before, 0 where they are nowhere.
+    """
     edit = version.edit
     if edit is None or not wanted:
         return 0
     after, before = _content(edit.edited_caption), _content(edit.input_caption) | _content(edit.segmentation_prompt)
     if wanted <= after:
-        return 3 if wanted & (after - before) else 2
+        return 4 if wanted & (after - before) else 3
+    if edit.change == "shape" and wanted <= _content(edit.input_caption):
+        return 2
     return 1 if wanted <= before else 0
 
 

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 from pydantic import Field
 
 from instructedit_models.errors import AmbiguousError, BadParameterError
 from instructedit_models.types import Progress, Region
-from tools import own_masks
+from tools import own_masks, telling_apart
 from tools.base import Arguments, Tool
 from tools.context import Ambiguity, ToolContext, ToolResult
 from tools.events import Segmented
@@ -52,8 +51,10 @@ class Segment(Tool[SegmentArguments]):
         conversation = context.conversation
         image = conversation.image(image_id)
         with context.turn.timed("segment"):
-            grounding = context.models.grounded.segment(image, prompt, exclude=_edited_last(context, image_id))
+            last = telling_apart.edited_last(context, image_id, prompt)
+            grounding = context.models.grounded.segment(image, prompt, exclude=last)
         context.progress(Progress("segment", 1, 1))
+        grounding = telling_apart.others(context, image_id, grounding)
         grounding = own_masks.settled(context, grounding)
 
         tied = tuple(grounding.ambiguous)
@@ -92,12 +93,6 @@ class Segment(Tool[SegmentArguments]):
 
 def _alone(region: Region) -> tuple[RegionRecord, ...]:
     return region_records([replace(region, chosen=True)], [None])
-
-
-def _edited_last(context: ToolContext, image_id: str) -> np.ndarray | None:
-    """What "the other one" is not: where the picture was edited last, (H, W) bool."""
-    edit = context.conversation.version(image_id).edit
-    return context.conversation.mask(edit.mask_id) if edit else None
 
 
 def _named(regions: tuple[RegionRecord, ...], ids: tuple[str, ...], size: tuple[int, int]) -> str:

@@ -15,6 +15,7 @@ from agent.grammar.intents import is_question
 from agent.grammar.lexicon import PARTS
 from agent.grammar.nouns import parse
 from agent.grammar.references import edited_thing
+from agent.grammar.restating import restated
 from agent.grammar.rewriting import corrected_inside, other_result, rewritten
 from agent.grammar.tokens import tokenize
 from agent.grammar.understanding import Understanding, understand
@@ -91,18 +92,35 @@ _SAME_BUT = re.compile(
     r"(?:and )?(?:now )?(?:(?:the|do the) )?same(?: thing| edit)?(?: again)?,? (?:but|only|just)"
     r"(?: make it| in| with)? (?P<look>[a-z-]+)$"
 )
-_TOPIC = re.compile(r"\b(?:the|that|this) ((?:[a-z-]+ ){0,3}?[a-z-]+)\b")
+_LONGEST_TOPIC = 6
+_NO_TOPICS = frozenset("picture image photo background left right middle colour color".split())
+_IS_THERE = re.compile(
+    r"^(?:(?:is|was) there|(?:do|can|could) you (?:see|find|spot)|does (?:it|the picture|this) (?:have|show|hold)) "
+    r"(?:an?|any|one|some) ((?:[a-z-]+ )*?[a-z-]+)(?: (?:in|on|here|there|at)\b.*)?$"
+)
 
 
 def topic(question: str) -> str | None:
     """The one thing that a question about the picture was about: "the fish"."""
-    named = [
-        match[0]
-        for match in _TOPIC.finditer(plain(question))
-        if match[1] not in {"picture", "image", "photo", "background", "left", "right", "middle", "colour", "color"}
-    ]
-    phrase = parse(tokenize(named[0])) if len(named) == 1 else None
-    return named[0] if phrase is not None and phrase.named and not phrase.plural else None
+    if match := _IS_THERE.match(plain(question)):
+        question = f"the {match[1]}"
+    words = plain(question).split()
+    named: list[str] = []
+    begun = 0
+    for i, word in enumerate(words):
+        if word not in {"the", "that", "this"} or i < begun:
+            continue
+        lengths = range(min(_LONGEST_TOPIC, len(words) - i), 1, -1)
+        phrase = next((" ".join(words[i : i + n]) for n in lengths if _is_thing(words[i : i + n])), None)
+        if phrase is not None:
+            named.append(phrase)
+            begun = i + len(phrase.split())
+    return named[0] if len(named) == 1 else None
+
+
+def _is_thing(words: list[str]) -> bool:
+    phrase = parse(tokenize(" ".join(words)))
+    return phrase is not None and phrase.named and not phrase.plural and phrase.head not in _NO_TOPICS
 
 
 @lru_cache(maxsize=512)
@@ -114,7 +132,10 @@ def understand_turn(talk: Talk) -> Understanding:
     """
     text = check_instruction(talk.instruction)
     answered = _answered(talk, text) if talk.asked is not None else None
-    return answered or _about_the_conversation(text) or _about_the_picture(talk, text)
+    if answered is not None:
+        return answered
+    text = restated(text, talk.before or talk.last, talk.before is not None)
+    return _about_the_conversation(text) or _about_the_picture(talk, text)
 
 
 def _about_the_conversation(text: str) -> Understanding | None:
@@ -211,8 +232,9 @@ def _is_same(talk: Talk, text: str, found: Understanding) -> bool:
     """Whether the (only) edit is of just what the last edit changed."""
     if talk.before is None or len(found.edits) != 1 or re.search(r"\b(?:other|another|all|every|both)\b", text.lower()):
         return False
-    thing = edited_thing(talk.before)
-    return thing is not None and thing.said == found.edits[0].segmentation_prompt
+    thing, prompt = edited_thing(talk.before), found.edits[0].segmentation_prompt
+    again = talk.before.change == "appearance" and prompt == talk.before.segmentation_prompt
+    return again or (thing is not None and thing.said == prompt)
 
 
 def _answered(talk: Talk, text: str) -> Understanding | None:

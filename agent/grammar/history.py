@@ -19,6 +19,7 @@ __all__ = [
     "asks_for_history",
     "move",
     "plain",
+    "praised",
     "taken_out",
     "variations",
 ]
@@ -81,6 +82,7 @@ _VERSION_WORDS = re.compile(r"\b(?:version|picture|image|photo)s?\b")
 _ORIGINAL = re.compile(r"\b(?:original|start|beginning|unedited|scratch)\b")
 _VARIATIONS = re.compile(
     rf"(?P<count>{_COUNT})?\s*(?:more |other |different |new )*(?:variations?|variants?|alternatives?|options|takes)\b"
+    rf"|\b(?:(?P<versions>{_COUNT}) )?(?:more|other|different|new) versions\b"
 )
 _HISTORY = re.compile(
     r"\b(?:what|which (?:edits|changes|things))\b(?: all)?(?: (?:edits|changes|things))?"
@@ -142,7 +144,10 @@ class Adjustment:
 _GOOD = r"(?:good|great|nice|better|perfect|lovely|beautiful)"
 _PRAISE = re.compile(
     rf"(?:(?:thanks|thank you(?: very much| so much)?|(?:much )?{_GOOD}|wonderful|excellent|yes|cool|well done|"
-    rf"good job|(?:i )?(?:love|like) (?:it|that)|(?:that is|that's) {_GOOD}|(?:it |that )?looks {_GOOD})[ ,.!]*)+"
+    rf"good job|(?:i )?(?:really )?(?:love|like) (?:it|that)|(?:that is|that's) {_GOOD}|"
+    rf"(?:it |that |this )?looks (?:really |very |much )?{_GOOD}|"
+    r"i(?: am|'m) (?:happy|fine|ok|okay|satisfied|good) with (?:it|that|this)|(?:that|this|it)(?: will|'ll) do|"
+    r"keep (?:it|that|this)(?: one)?(?: like (?:this|that))?)[ ,.!]*)+"
 )
 _BAD = r"(?:worse|bad|ugly|awful|terrible|horrible|wrong|not (?:good|right|what i (?:want|wanted|meant)))"
 _BLAME = re.compile(
@@ -190,6 +195,12 @@ def move(text: str) -> Move | None:
     return None
 
 
+def praised(said: str) -> int:
+    """How many letters of praise a plain text begins with, 0 where it begins with none."""
+    match = _PRAISE.match(said)
+    return len(match[0].rstrip(" ,.!")) if match else 0
+
+
 def taken_out(text: str) -> str | None:
     """The thing whose edit alone is to be taken out, "roof" in "undo only the roof"; None for every other text."""
     said = plain(text)
@@ -222,7 +233,8 @@ def variations(text: str) -> int | None:
     match = _VARIATIONS.search(said)
     if not match or len(said.split()) > 12:
         return None
-    return max(2, min(8, _count(match["count"]) if match["count"] else 4))
+    count = match["count"] or match["versions"]
+    return max(2, min(8, _count(count) if count else 4))
 
 
 def aside(text: str) -> str | None:

@@ -33,6 +33,10 @@ _LIKE_ANOTHER = (
         rf" (?:as|like) (?P<b>.+?)(?: has| is)?{_POLITE}$"
     ),
     re.compile(rf"^{_SOFT}give (?P<a>.+?) the (?:same )?colou?r (?:of|as|like) (?P<b>.+?)(?: has)?{_POLITE}$"),
+    re.compile(
+        rf"^{_SOFT}(?P<a>the .+?) should (?:match|(?:be|have) the same colou?r (?:as|like)|be (?:colou?red )?like)"
+        rf" (?:the colou?r of )?(?P<b>the .+?){_POLITE}$"
+    ),
     re.compile(rf"^{_SOFT}(?:make|let) (?P<a>the .+?) match (?:the colou?r of )?(?P<b>the .+?){_POLITE}$"),
     re.compile(rf"^{_SOFT}(?:colou?r|paint|dye) (?P<a>the .+?) like (?P<b>the .+?){_POLITE}$"),
     re.compile(rf"^{_SOFT}make (?P<a>.+?) as (?P<look>[a-z-]+) as (?P<b>.+?){_POLITE}$"),

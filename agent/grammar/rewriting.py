@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 
 from agent.grammar import lexicon
+from agent.grammar.answers import numbered
 from agent.grammar.changes import part_of, same_change
 from agent.grammar.history import plain
 from agent.grammar.looks import parse_look
-from agent.grammar.nouns import parse
+from agent.grammar.nouns import parse, parse_all
 from agent.grammar.number import plural, singular
 from agent.grammar.phrases import NounPhrase
 from agent.grammar.references import edited_thing
@@ -19,13 +20,18 @@ from agent.grammar.verbs import verb_at
 from agent.grammar.wordclasses import is_look
 from agent.plans import EditPlan
 from instructedit_models.lexicon import ORDINALS, OWNED, SIDE_ADJECTIVES, SIZES
+from instructedit_models.numerals import CARDINALS, ORDINAL_WORDS
 
 __all__ = ["Rewritten", "corrected_inside", "other_result", "rewritten"]
 
-_SOFT = r"(?:(?:and|now|then|also|ok|okay|great|good|nice|please|so|well|hm+|could you|can you)\b[ ,]*)*"
+_SOFT = (
+    r"(?:(?:and|now|then|also|ok|okay|great|good|nice|please|so|well|hm+|oh|maybe|perhaps|next|finally|"
+    r"could you|can you)\b[ ,]*)*"
+)
 _NO = (
-    r"no|nope|nah|not that(?: one)?|not (?:this|it)|wrong(?: one)?|oops|sorry|my mistake|that is wrong|that's wrong|"
-    r"i meant|i mean|i said|or rather|i was talking about"
+    r"no|nope|nah|not that(?: one)?|not (?:this|it)|wrong(?: one)?|oops|sorry|my mistake|"
+    r"(?:that is|that's|it's|it is) (?:the )?wrong(?: one| thing| colou?r| material)?|"
+    r"i (?:only |just )?(?:meant|mean|said)|or rather|i was (?:only )?(?:talking|speaking|thinking) (?:about|of)"
 )
 _CORRECTION = re.compile(
     rf"^(?:(?:oh|ah|hm+|um+|well)\b[ ,]*)*(?:{_NO})\b[ ,.!:;]*"
@@ -33,9 +39,12 @@ _CORRECTION = re.compile(
 )
 _SECOND_THOUGHT = re.compile(r"^(?:actually|wait|hang on|on second thought)\b[ ,.!]*(?:no\b[ ,]*)?(?P<rest>.+)$")
 _NOT_BUT = re.compile(r"^not (?P<old>(?:the|an?) .+?),? but (?P<new>.+)$|^not (?P<other>the .+?), (?P<instead>the .+)$")
-_ONLY = re.compile(rf"^{_SOFT}(?:only|just)(?: do| change)? (?P<np>.+)$")
+_ONLY = re.compile(
+    rf"^{_SOFT}(?:(?:only|just)(?: do| change)?|(?:i|we) (?:only|just) (?:wanted|want|asked for|needed|intended)|"
+    r"it should(?: have)? only (?:be|been)) (?P<np>.+)$"
+)
 _SAME = re.compile(
-    rf"^{_SOFT}(?:do |make |apply )?(?:the |exactly the )?same(?: thing| change| edit| again)?"
+    rf"^{_SOFT}(?:do |make |apply )?(?:the |exactly the )?same(?: thing| change| edit| again| colou?r| look| material)?"
     r"(?: (?:for|with|to|on|goes for))? (?P<np>.+)$"
     rf"|^{_SOFT}do (?:it|that|this|so|likewise)(?: again)? (?:for|with|to|on) (?P<np2>.+)$"
     rf"|^{_SOFT}do (?P<np3>(?:the|both|all|its) .+)$"
@@ -49,6 +58,8 @@ _ONE = re.compile(
     r"(?P<one>ones?)\b(?! of\b)"
 )
 _REST = re.compile(r"\b(?:all )?(?:of )?the (?:rest|others|remaining ones|remainder)\b(?: of (?:them|those))?")
+_LEFT_OVER = re.compile(r"\b(?:(?:one|ones) that (?:is|are) left|(?:last )?(?:remaining|leftover) (?=ones?\b))")
+_NUMBERED = re.compile(rf"^(?:the )?(?:number|no\.?|nr\.?|#) ?(?P<number>\d|{'|'.join(CARDINALS)})$")
 _BESIDE_IT = re.compile(
     r"\b(next to|beside|behind|above|below|under|near|in front of|on top of|"
     r"(?:to the )?(?:left|right) of) (?:it|that)\b"
@@ -61,7 +72,7 @@ _NOT_LOOK = re.compile(r"^(?:no,? )?(?:make it )?not (?P<old>[a-z-]+),? (?:but |
 _BODY = re.compile(r"\b(?:the|its) body(?: of it)?\b")
 _TRY = re.compile(
     rf"^{_SOFT}(?:try|go with|use|maybe|let us try|let's try|how about|what about|better|rather)\s+"
-    r"(?P<look>.+?)(?: (?:for|on) (?:it|that|this))?(?: instead)?$"
+    r"(?:(?:it|that|this) in )?(?P<look>.+?)(?: (?:for|on) (?:it|that|this))?(?: instead)?$"
 )
 _PRONOUN = re.compile(r"\b(?:it|that|this|them|those|these)\b")
 _INSTEAD = re.compile(r"[ ,]+instead$")
@@ -109,14 +120,16 @@ def rewritten(
     if match := _COLON.match(said):
         return Rewritten(_PRONOUN.sub(match["np"], match["rest"], count=1))
     if topic and re.search(r"\b(?:it|its|that)\b", said):
-        return Rewritten(re.sub(r"\bits\b", f"{topic}'s", re.sub(r"\b(?:it|that)\b", topic, said, count=1), count=1))
+        named = re.sub(r"\b(?:it|that)\b(?: one\b)?", topic, said, count=1)
+        return Rewritten(re.sub(r"\bits\b", f"{topic}'s", named, count=1))
     if last is None:
         pointed = re.sub(r"\b(?:this|that) one\b", "it", said)
         return Rewritten(pointed) if pointed != said else None
     before = _Before(last, current, whole)
     if current and (fixed := _corrected(said, before)):
         return fixed
-    found = _same(said, before) or _look_alone(said, before)
+    tried = _look_alone(said, before) if _TRY.match(said) else None
+    found = tried or _same(said, before) or _look_alone(said, before)
     if found is not None:
         return found
     full = before.named(said)
@@ -168,6 +181,9 @@ class _Before:
         words = _BODY.sub(self.whole(replaces), words)
         words = _BESIDE_IT.sub(lambda match: f"{match[1]} the {self.now}", words)
         words = _ALL_OF_THEM.sub(self._all_of_them, words)
+        words = _LEFT_OVER.sub(
+            lambda match: f"other {match[0].split()[0]}" if " that " in match[0] else "other ", words
+        )
         words = _REST.sub(self._many("the other"), words)
         words = _ONE.sub(self._one, words)
         if self.part:
@@ -207,6 +223,11 @@ class _Before:
             and said != "everything"
         ):
             return f"{'both' if 'both' in said else 'all'} {plural(self.noun)}"
+        if (match := _NUMBERED.match(said)) and self.phrase is not None and set(self.phrase.selectors) & set(ORDINALS):
+            number = CARDINALS.get(match["number"]) or int(match["number"])
+            if not 1 <= number <= len(ORDINAL_WORDS):
+                return None
+            return f"the {numbered(self.kind, number - 1)}"
         said = self.named(said, replaces)
         tokens = tokenize(said)
         if not tokens or verb_at(tokens) and verb_at(tokens)[1]:  # type: ignore[index]
@@ -215,7 +236,10 @@ class _Before:
         if not fruit and _selects(tokens[-1]) and all(_selects(word) or word in {"the", "other"} for word in tokens):
             said, tokens = f"{said} {self.noun}", (*tokens, self.noun)
         phrase = parse(tokens)
-        if phrase is None or phrase.pronoun:
+        if phrase is None:
+            several = parse_all(tokens)
+            return said if len(several) > 1 and all(each.named and each.definite for each in several) else None
+        if phrase.pronoun:
             return None
         return self._with_owner(phrase, said, replaces)
 
@@ -228,9 +252,15 @@ class _Before:
         if self.owner is None and self.noun not in known and (phrase.definite and phrase.determiner != "its"):
             return said
         words = " ".join((*phrase.selectors, *phrase.core))
+        if "other" in phrase.selectors and self.owner is not None and not phrase.plural and head not in _IN_PAIRS:
+            return f"the {words.replace('other ', '')} of the other {self.noun}"
         if phrase.determiner in {"a", "an", "one"}:
             words = plural(words)  # "you missed a wheel"
         return f"the {words} of {self.whole(replaces)}"
+
+
+_IN_PAIRS = frozenset({"window", "wheel", "petal", "leaf", "branch", "ear", "candle"})
+"""Parts of which one thing has several, so that "the other one" may be on the same thing."""
 
 
 def _selects(word: str) -> bool:
@@ -313,10 +343,20 @@ def _same(said: str, before: _Before) -> Rewritten | None:
         opened, closed = words != said, bool(re.search(r"[ ,]+(?:too|as well|also|likewise)$", said))
         if not (opened or closed) and not re.fullmatch(r"(?:the |both|all|its ).*", said):
             return None
+    if before.part and (given := _part_given(words)):
+        return Rewritten(f"give {before.whole(False)} {given}")
     target = before.target(words, replaces=False)
-    if target is None or (not match and _says_a_look(target)):
+    if target is None or (not match and (_says_a_look(target) or re.match(r"an? ", target))):
         return None
     return Rewritten(same_change(before.last, target))
+
+
+def _part_given(words: str) -> str | None:
+    """The part with its look of "a black hull", said after another part: the same thing is to have it."""
+    match = re.fullmatch(r"(?:an? )?(?P<look>[a-z-]+) (?P<part>[a-z]+)", words)
+    if match is None or singular(match["part"]) not in OWNED or parse_look((match["look"],)) is None:
+        return None
+    return words
 
 
 def _says_a_look(target: str) -> bool:

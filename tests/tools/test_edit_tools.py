@@ -114,6 +114,17 @@ def test_an_unknown_word_that_both_captions_have_is_left_out_and_reported(contex
     assert context.turn.warnings == ["The tiny models do not know the word 'cute', so it was left out."]
 
 
+def test_a_word_that_only_shades_a_colour_is_left_out(context: ToolContext):
+    mask_id = segment(context, "blue box")
+    arguments = {"image_id": "image_1", "mask_id": mask_id, "segmentation_prompt": "blue box", "change": "appearance"}
+    captions = {"input_caption": "photo of a box", "edited_caption": "photo of a bright red box"}
+    call(context, "edit_image", **arguments, **captions)
+    assert context.turn.edits[-1].edited_caption == "photo of a red box"
+    assert context.turn.warnings == ["The tiny models do not know the word 'bright', so it was left out."]
+    with pytest.raises(UnknownWordError, match="bright"):
+        call(context, "edit_image", **arguments, **captions | {"edited_caption": "photo of a bright box"})
+
+
 def test_masks_that_do_not_fit(context: ToolContext):
     mask_id = segment(context, "blue box")
     context.conversation.add_image(boxes("blue", size=(60, 60)))

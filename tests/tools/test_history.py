@@ -142,6 +142,15 @@ def test_the_newest_that_is_not_current_goes_first(conversation: Conversation):
     assert [version.id for version in matching_versions(conversation, "the car")] == ["image_5", "image_4"]
 
 
+def test_of_versions_that_fit_equally_well_those_that_lead_here_go_first(context: ToolContext):
+    first = edit(context, "red box on the left", "green")
+    second = edit(context, "red box on the right", "green", first)
+    context.conversation.go_to(first)
+    third = edit(context, "blue box", "purple", first)
+    assert [each.id for each in matching_versions(context.conversation, "green box")] == [first, second]
+    assert context.conversation.current_id == third
+
+
 @pytest.mark.parametrize("words", ["the elephant", "the blue tiger", "", "the", "!?", "../../etc/passwd"])
 def test_no_version_fits(conversation: Conversation, words: str):
     with pytest.raises(BadParameterError, match=r"^No version (is|was) .*\.$"):

@@ -1,0 +1,170 @@
+"""Turns said in a roundabout way, in the words that the rest of the grammar reads: "scrap that" is "undo".
+
+`dialogue` asks before it reads a turn. A family of wordings is one pattern; what fits none stays as it was said.
+"""
+
+import re
+
+from agent.grammar import lexicon
+from agent.grammar.changes import new_look
+from agent.grammar.history import plain, praised
+from agent.grammar.looks import parse_look
+from agent.grammar.tokens import tokenize
+from agent.plans import EditPlan
+
+__all__ = ["restated"]
+
+_HESITATION = re.compile(
+    r"^(?:(?:oh|ah|aha|hm+|um+|uh|ugh|well|ok|okay|alright|so|yeah)\b[ ,.!;:-]*(?=\w)"
+    r"|(?:fine|sure|yes|yep|right|great|good|nice|perfect|cool|lovely|thanks|thank you|next|finally|hold on|hang on)"
+    r"[,.!;:-]+ *(?=\w))+"
+)
+_REFUSAL = (
+    r"(?:no|nah|nope|never ?mind|oops|wait|actually|sorry|ugh|on second thought|hold on|"
+    r"i (?:do not|don't|didn't|did not) (?:really )?(?:like|want|mean) (?:it|that|this|them)(?: one)?(?: at all)?|"
+    r"i(?:'ve| have)? changed my mind|i(?: would|'d) rather not|i take (?:it|that) back|not (?:good|that|this)|"
+    r"(?:that|it|this)(?: is|'s| was| looks) (?:\w+ )?(?:worse|bad|ugly|awful|terrible|horrible|wrong|a mistake))"
+)
+_BACKWARDS = (
+    r"(?=(?:please |just |let's |let us |can (?:you|we) |could (?:you|we) )*(?:undo|revert|go back|step back|back to|"
+    r"take (?:it|that|this|them) back|roll back|restore|reverse|cancel|discard|leave|forget|scratch|scrap|put)\b)"
+)
+_REFUSED = re.compile(rf"^(?:{_REFUSAL}\b[ ,.!;:-]*(?:(?:and|so|but|please) )*)+{_BACKWARDS}")
+_ASKED = re.compile(
+    r"^(?:can|could|would|will) (?:you|we|i)(?: please| maybe| also| just| perhaps)* "
+    r"(?=(?:try|undo|redo|go|give|take|bring|leave|forget|scrap|scratch|drop|put|revert)\b)"
+)
+_AFTER_PRAISE = re.compile(r"^[ ,.!;:-]+(?:and |but |now |then |so )*(?=\w)|^ (?:and|but|now|then|so) (?=\w)")
+
+_EDITS = r"(?:edits?|changes?|steps?|ones?|things?|turns?|versions?)"
+_AWAY = r"(?:scratch|scrap|ditch|drop|delete|remove|lose|get rid of|throw (?:away|out)|forget(?: about)?|toss)"
+_NP = r"(?:the|my|our|his|her|its) [\w' -]{2,50}?"
+_LOOK = r"[a-z-]+(?: [a-z-]+)?"
+_EASED = r"(?:a (?:notch|bit|little|tad|touch|lot)|some|slightly|one notch|(?:even )?further|more|even more)"
+_ALREADY = r"(?: please| again| then| now| after all)*"
+
+_TURNS: tuple[tuple[str, str], ...] = (
+    # back
+    (r"i (?:liked|preferred|loved) (?:it|that|this)(?: \w+)? (?:better|more|best)(?: before| earlier)?", "undo"),
+    (r"i (?:liked|preferred|loved) (?:it|the one|what we had|how it was) before", "undo"),
+    (r"(?:it|that|this) (?:was|looked) (?:\w+ )?(?:better|nicer|best|fine) (?:before|earlier|without (?:it|that))",
+     "undo"),
+    (r"(?:before|the (?:previous|last|earlier|old) (?:one|version)) (?:was|looked) (?:\w+ )?(?:better|nicer|best)",
+     "undo"),
+    (rf"(?:leave|keep) (?:it|that|this|them)(?: one)? (?:alone|as (?:it|they) (?:was|were)(?: before)?|"
+     rf"(?:how|the way) (?:it|they) (?:was|were)(?: before)?){_ALREADY}", "undo"),
+    (rf"(?:leave|keep) ({_NP}) (?:alone|as (?:it|they) (?:was|were)(?: before)?|"
+     rf"(?:how|the way) (?:it|they) (?:was|were)(?: before)?){_ALREADY}", r"undo only \1"),
+    (rf"(?:scratch|scrap|ditch) (?:that|it|this){_ALREADY}", "undo"),
+    (rf"{_AWAY} (?:that|this|the|my|our|those|these)(?: very)? (?:last|latest|previous|most recent)"
+     rf"( \w+)? ?{_EDITS}{_ALREADY}", r"undo the last\1"),
+    (rf"(?:forget|skip|scratch|scrap|unedit) (?:about )?({_NP}){_ALREADY}", r"undo only \1"),
+    (rf"({_NP}) (?:is|are|was|were|looks?|came out) (?:\w+ )?(?:wrong|bad|ugly|awful|terrible|worse|off)[,.;]* "
+     rf"(?:so |please |and )*(?:undo|revert|take back|cancel) (?:that|it|them|this)(?: one| back)?", r"undo only \1"),
+    (rf"(?:bring|get) (?:back ({_NP})|({_NP}) back){_ALREADY}", r"go back to \1\2"),
+    (rf"(?:i want|i'd like|give me|we need) ({_NP}) back{_ALREADY}", r"go back to \1"),
+    (r"(?:compare|check) (?:it|this|that|the picture) (?:to|with|against) the (?:original|first|start).*",
+     "what did we change?"),
+    (r"(?:what is|what's|what are) (?:the )?differen(?:t|ces?)(?: (?:to|from|now|so far)\b.*)?", "what did we change?"),
+    # strength
+    (rf"(?:take|bring|turn|knock) (?:it |that |this )?down(?: {_EASED})?", "a bit less"),
+    (rf"(?:dial|tone|scale|pull) (?:it |that |this )?(?:down|back)(?: {_EASED})?", "a bit less"),
+    (rf"(?:crank|turn|bump|amp|ramp|kick|dial|step|push) (?:it |that |this )?up(?: {_EASED})?", "stronger"),
+    (r"(?:ease|go easy|go easier|hold back|back|let) (?:up|off|on|it)(?: on)?(?: it| that| this| up)?", "a bit less"),
+    (r"(?:(?:that|it|this)(?: is|'s| looks)? )?(?:a bit |way |far |much |still |really )*"
+     r"(?:overdone|over the top|too (?:harsh|heavy|loud|extreme|aggressive|far))", "too much"),
+    (r"(?:(?:that|it|this)(?: is|'s| looks)? )?(?:a bit |way |far |much |still |really )*"
+     r"(?:too (?:faint|weak|subtle|timid|washed out)|underdone|washed out|not visible(?: enough)?)", "stronger"),
+    (r"(?:go )?(?:even |a lot |much )?(?:bolder|harder|heavier|more of (?:that|it|this))", "stronger"),
+    # edits
+    (rf"(make|paint|colou?r|turn|dye) (?:everything|all of it|all) ({_LOOK}) (?:except|but|apart from|other than|save) "
+     r"(?:for )?(.+)", r"\1 everything except \3 \2"),
+    (r"(?:put|place|set|move) (?:everything|it all|them all|all of (?:it|them|this)|the whole (?:thing|scene|picture)) "
+     r"(on|in|at|into) (.+)", r"put it \1 \2"),
+    (rf"(?:.*\b)?(?:a different|another|a new|some other) (?:colou?r|material|look) (?:for|on) ({_NP}),? "
+     rf"(?:say|maybe|perhaps|like|how about|for example|something like) ({_LOOK})", r"make \1 \2"),
+    (rf"(?:give|let) ({_NP}) (?:have )?(?:a different|another|a new|some other) (?:colou?r|material|look),? "
+     rf"(?:say|maybe|perhaps|like|how about|for example|something like) ({_LOOK})", r"make \1 \2"),
+    (rf"({_NP}) (?:needs|need|could use|deserves|could do with|should get|wants) (an? .+)", r"give \1 \2"),
+    (r"(?:do|change|edit|paint|colou?r|treat|make) (.+?) (?:in )?(?:exactly )?(?:the )?same way", r"the same for \1"),
+)  # fmt: skip
+_PATTERNS = tuple((re.compile(pattern), words) for pattern, words in _TURNS)
+_WITH = re.compile(r"(?:(?:and|but|now|then|also|only|this time)\b,? )*with (an? .+|[a-z-]+ [a-z]+s)")
+_TRIED = re.compile(
+    r"(?:try|use|how about|what about|maybe|perhaps|go with|go for|make it|rather)(?: try)?(?: an?)? "
+    r"(?P<ground>[a-z ]+?)(?: (?:instead|then|for it))*"
+)
+_NOT_SO = re.compile(r"(?P<said>.+?),? (?:and |but )?not (?:an? |the )?(?P<old>[a-z-]+)(?: any ?more)?")
+_NOT_THAT = re.compile(
+    r"(?P<said>(?:no|nope|sorry|oops|actually|wait|i (?:meant|mean|said))\b.*\bthe .+?),? (?:and )?not (?:the|that) .+"
+)
+_SAME_LOOK = re.compile(
+    r"(?:\b(?:in|of|with|to|into|have|get|has) )?\b(?:the|that|this|exactly the) (?:very |exact )?same "
+    r"(?P<what>[a-z-]+)(?! as\b| like\b| of\b)(?= |$)"
+)
+_SORTS = frozenset("color colour shade hue tone material pattern look style".split())
+
+
+def restated(text: str, last: EditPlan | None, current: bool) -> str:
+    """The turn in plainer words, or as it was said where it is plain already.
+
+    Args:
+        text: what the person said.
+        last: the newest edit that it may lean on; None where nothing was edited.
+        current: whether that edit made the current picture.
+    """
+    said = plain(text)
+    bare = _opened(said)
+    for pattern, words in _PATTERNS:
+        match = pattern.fullmatch(bare)
+        if match:
+            return match.expand(words).strip()
+    for step in (_other_ground, _without_contrast, lambda words: _leaning(words, last, current)):
+        found = step(bare)
+        if found is not None:
+            return found
+    return text if bare == said else bare
+
+
+def _opened(said: str) -> str:
+    """The words without hesitation, praise and refusal before a request."""
+    while True:
+        rest = _REFUSED.sub("", _ASKED.sub("", said, count=1), count=1)
+        if (length := praised(rest)) and (match := _AFTER_PRAISE.match(rest[length:])):
+            rest = rest[length + match.end() :]
+        shorter = _HESITATION.sub("", rest, count=1)
+        rest = shorter if len(shorter.split()) > 1 else rest
+        if rest == said:
+            return said
+        said = rest
+
+
+def _other_ground(said: str) -> str | None:
+    """As in "try snow instead"."""
+    match = _TRIED.fullmatch(said)
+    ground = match["ground"] if match else ""
+    return f"change the background to {ground}" if ground in lexicon.BACKGROUNDS else None
+
+
+def _without_contrast(said: str) -> str | None:
+    """As in "make it green, not purple" and "no, the star, not the cup"."""
+    if match := _NOT_THAT.fullmatch(said):
+        return match["said"]
+    match = _NOT_SO.fullmatch(said)
+    if match and parse_look((match["old"],)) is not None and any(parse_look((w,)) for w in tokenize(match["said"])):
+        return match["said"]
+    return None
+
+
+def _leaning(said: str, last: EditPlan | None, current: bool) -> str | None:
+    """What leans on how the last edit's thing looks now: "in the same colour", "with a red roof"."""
+    if last is None:
+        return None
+    match = _SAME_LOOK.search(said)
+    if match and last.change == "appearance" and not re.match(r"(?:and |now |also )*(?:the )?same", said):
+        look = new_look(last)
+        if look and (match["what"] in _SORTS or match["what"] in look.split()):
+            return " ".join(f"{said[: match.start()]} {look} {said[match.end() :]}".split())
+    if current and (match := _WITH.fullmatch(said)):
+        return f"give it {match[1]}"
+    return None

@@ -1,0 +1,146 @@
+"""Turns said in a roundabout way mean what the plain words mean."""
+
+import pytest
+
+from agent.grammar import understand
+from agent.grammar.dialogue import Talk, topic, understand_turn
+from agent.grammar.restating import restated
+from agent.grammar.understanding import Understanding
+from agent.plans import EditPlan
+
+
+def edit(instruction: str) -> EditPlan:
+    (plan,) = understand(instruction).edits
+    return plan
+
+
+def turn(text: str, last: str) -> Understanding:
+    plan = edit(last)
+    return understand_turn(Talk(text, before=plan, last=plan, whole=plan))
+
+
+def planned(found: Understanding) -> list[tuple[str, str]]:
+    assert found.kind == "edit", found
+    return [(plan.segmentation_prompt, plan.edited_caption.split(" of ", 1)[1]) for plan in found.edits]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I liked it better before",
+        "it looked nicer before",
+        "the previous one was better",
+        "actually no, leave that one alone",
+        "scratch that",
+        "get rid of the last change",
+        "throw away that last edit",
+        "no wait, undo that",
+        "I don't like it, undo",
+        "nah, undo that",
+        "never mind, undo that one",
+        "oops, go back",
+        "that looks worse, take it back",
+        "take that back",
+    ],
+)
+def test_one_back(text: str) -> None:
+    found = turn(text, "make the fish blue")
+    assert (found.kind, found.steps) == ("undo", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "about"),
+    [
+        ("remove the last two changes", "undo", 2),
+        ("forget the heart", "take_out", "heart"),
+        ("leave the boat as it was", "take_out", "boat"),
+        ("the boat is wrong, undo that", "take_out", "boat"),
+        ("bring back the car", "go_back", "car"),
+        ("I want the dog back", "go_back", "dog"),
+        ("let me see 3 other versions of that", "variations", 3),
+        ("compare it to the original", "versions", None),
+        ("take it down a notch", "feedback", "weaker"),
+        ("that is over the top", "feedback", "weaker"),
+        ("tone it back a bit", "feedback", "weaker"),
+        ("crank it up", "feedback", "stronger"),
+        ("it's still washed out", "feedback", "stronger"),
+        ("I'm happy with that", "cancelled", None),
+    ],
+)
+def test_history_and_feedback(text: str, kind: str, about: object) -> None:
+    found = turn(text, "make the fish blue")
+    assert found.kind == kind
+    said = {"undo": found.steps, "variations": found.steps, "feedback": found.feedback}
+    assert said.get(kind, (found.version or "").removeprefix("the ") or None) == about
+
+
+@pytest.mark.parametrize(
+    ("last", "text", "edits"),
+    [
+        ("make the fish yellow", "looks good. now make the cat white", [("cat", "a white cat")]),
+        ("make the fish yellow", "fine, make the heart red then", [("heart", "a red heart")]),
+        ("make the fish yellow", "oh and the star too", [("star", "a yellow star")]),
+        ("make the fish yellow", "same color on the cat please", [("cat", "a yellow cat")]),
+        ("make the fish yellow", "and paint the bus in the same colour", [("bus", "a yellow bus")]),
+        ("make the ball blue", "and the cup in the same blue", [("cup", "a blue cup")]),
+        (
+            "make the fish yellow",
+            "do the cat and the boat in the same way",
+            [("cat", "a yellow cat"), ("boat", "a yellow boat")],
+        ),
+        ("make the fish yellow", "hmm, maybe try green", [("fish", "a green fish")]),
+        ("make the fish yellow", "can you try it in green?", [("fish", "a green fish")]),
+        ("make the fish yellow", "that's the wrong colour, I said green", [("fish", "a green fish")]),
+        ("make the fish yellow", "that fish should be green, not yellow", [("fish", "a green fish")]),
+        ("make the fish yellow", "no, I meant the star, not the fish", [("star", "a yellow star")]),
+        ("make the fish yellow", "the tree needs a black trunk", [("trunk of the tree", "a black trunk")]),
+        ("make the fish yellow", "can I get a different colour for the dog, say green?", [("dog", "a green dog")]),
+        (
+            "make the fish yellow",
+            "make everything blue except the cat",
+            [("everything except the cat", "a blue background")],
+        ),
+        ("make the fish yellow", "try snow instead", [("background", "snow")]),
+        ("make the fish yellow", "put everything in the snow", [("background", "snow")]),
+        ("make both flowers white", "I only wanted the left one", [("left flower", "a white flower")]),
+        ("make the left bus red", "and the last remaining one", [("other bus", "a red bus")]),
+        ("make the left bus red", "now the one that is left", [("other bus", "a red bus")]),
+        ("make the first bus from the left red", "and number 2 as well", [("second bus from the left", "a red bus")]),
+        (
+            "make the stem of the left flower black",
+            "the other stem too",
+            [("stem of the other flower", "a black stem")],
+        ),
+        ("make the wheel of the bus black", "the other wheel too", [("other wheel of the bus", "a black wheel")]),
+        ("make the sail of the boat red", "and a black hull", [("hull of the boat", "a black hull")]),
+        ("turn the tree into a house", "with a red roof", [("roof of the house", "a red roof")]),
+    ],
+)
+def test_edits(last: str, text: str, edits: list[tuple[str, str]]) -> None:
+    assert planned(turn(text, last)) == edits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "make the cup green",
+        "no, the left one",
+        "what colour is the fish?",
+        "can you see a cat?",
+        "leave it as it is",
+        "the left one, not the right one",
+        "go back to the cat and make it green",
+        "drop the hat",
+        "same for the dog",
+    ],
+)
+def test_plain_words_stay(text: str) -> None:
+    assert restated(text, edit("make the fish yellow"), True) == text
+
+
+def test_an_answer_about_a_thing_makes_it_the_topic() -> None:
+    assert topic("is there a car in this picture?") == "the car"
+    assert topic("do you see any striped cup") == "the striped cup"
+    assert topic("are there two cups?") is None
+    talk = Talk("change the color of it to red", question="is there a car in this picture?")
+    assert planned(understand_turn(talk)) == [("car", "a red car")]
