@@ -21,6 +21,7 @@ from agent.plans import MAX_INSTRUCTION, check_instruction
 from agent.policy import check_policy
 from agent.record import EditPart, TurnRecord
 from instructedit_models.errors import InstructEditError, LLMError
+from instructedit_models.loading import loading_told
 from tools.context import Models, ToolContext, ToolSettings, TurnLog
 from tools.conversation import Conversation
 from tools.marks import mark, take_back
@@ -109,7 +110,8 @@ class Session:
             log = self.context.turn = TurnLog()
             messages: Sequence[BaseMessage] = ()
             try:
-                messages = run(start)
+                with loading_told(self.context.progress):
+                    messages = run(start)
                 outcome = judge(log, self._edits_made(log), _text(messages[-1]), _claimed_kind(messages[-1]), self._llm)
             except InstructEditError as error:
                 outcome = Outcome("error", str(error), error)

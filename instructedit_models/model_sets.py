@@ -15,6 +15,7 @@ from instructedit_models import fitting, hardware
 from instructedit_models.edit_options import SOLVERS
 from instructedit_models.errors import BadParameterError, ModelUnavailableError
 from instructedit_models.fitting import Fit
+from instructedit_models.loading import tell_loading
 from instructedit_models.model_files import Component, ComponentStatus, component_status, components_of, fetch
 from instructedit_models.recipes import (
     BASELINE_ROLES,
@@ -220,6 +221,7 @@ class ModelSet:
         with self._lock:
             if name not in self._parts:
                 if name in fitting.PARTS:
+                    tell_loading()
                     self._make_room(name)
                 self._parts[name] = build()
             elif name in fitting.PARTS:
@@ -285,7 +287,9 @@ def load_model_set(
 
 
 def _loaders() -> Any:
-    """The module that imports torch."""
+    """The module that imports torch, which takes as long as a model."""
+    if "instructedit_models.loaders" not in sys.modules:
+        tell_loading()
     from instructedit_models import loaders
 
     return loaders

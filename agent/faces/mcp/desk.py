@@ -315,7 +315,8 @@ def _words(event: "Event") -> str | None:
     from agent.events import Called, Edited, Progressed
 
     if isinstance(event, Progressed):
-        return f"{STAGES.get(event.stage, event.stage)} {event.step}/{event.total}"
+        words = STAGES.get(event.stage, event.stage)
+        return f"{words} {event.step}/{event.total}" if event.total else words
     if isinstance(event, Called):
         return f"Calling {event.tool}"
     if isinstance(event, Edited):
