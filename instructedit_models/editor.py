@@ -5,7 +5,7 @@ call it.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from instructedit_models.latent_diffusion import LatentDiffusion
 from instructedit_models.residency import Residency, memory_told
 from instructedit_models.solvers import make_solver, noised_levels
 from instructedit_models.stages import reporter, timed
-from instructedit_models.types import EditOptions, EditResult, ProgressCallback
+from instructedit_models.types import Box, EditOptions, EditResult, Preview, ProgressCallback
 
 __all__ = ["MaskedDDIMEditor"]
 
@@ -176,10 +176,11 @@ class MaskedDDIMEditor(LatentDiffusion):
                 for i in order:
                     top = len(ladders[i])
                     starts.append((top - 1, self._start(stored[:top], ladders[i], editable, job.options[i].seed)))
-                update = make_solver(shared.solver, [job.options[i].seed for i in order])
-                latents = ddim.masked_denoise_batch(
-                    starts, stored, ladder, editable, guided, reporter(progress, "denoise"), update
-                )
+                update = _Watched(make_solver(shared.solver, [job.options[i].seed for i in order]))
+                box = (columns.start, rows.start, columns.stop, rows.stop)
+                preview = self._previewer(update, lambda made: stitch(pixels, made, plan, alpha), box)
+                told = reporter(progress, "denoise", preview)
+                latents = ddim.masked_denoise_batch(starts, stored, ladder, editable, guided, told, update)
             with timed(seconds, "decode"):
                 edited = {}
                 for at, i in enumerate(order):
@@ -235,12 +236,38 @@ class MaskedDDIMEditor(LatentDiffusion):
         noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).to(self._device)
         return noised_levels(clean, ladder, noise)
 
+    def _previewer(
+        self, update: "_Watched", stitched: Callable[[np.ndarray], np.ndarray], box: Box
+    ) -> Callable[[], Preview] | None:
+        """What decodes the estimate after the newest step; None where that would push the UNet off the device."""
+        if self._residency.offload != "none":
+            return None
+        return lambda: Preview(Image.fromarray(stitched(self.decode(update.estimate()))), box)
+
     def _start(self, stored: tuple[Tensor, ...], ladder: tuple[ddim.Level, ...], editable: Tensor, seed: int) -> Tensor:
         if not seed:
             return stored[-1]
         # Drawn on the CPU, so that a seed means the same on every device.
         fresh = torch.randn(stored[-1].shape, generator=torch.Generator().manual_seed(seed)).to(self._device)
         return ddim.vary(stored, ladder, editable, fresh, VARIATION)
+
+
+class _Watched:
+    """A solver's step that remembers its last call for the first edit of the batch, at no cost."""
+
+    def __init__(self, update: ddim.Step) -> None:
+        self._update = update
+        self._last: tuple[Tensor, Tensor, float] | None = None
+
+    def __call__(self, latents: Tensor, noise: Tensor, here: ddim.Level, before: ddim.Level) -> Tensor:
+        self._last = latents[:1], noise[:1], here.alpha
+        return self._update(latents, noise, here, before)
+
+    def estimate(self) -> Tensor:
+        """The clean latent, (1, C, h, w), that the last step implies."""
+        if self._last is None:
+            raise RuntimeError("No step was made yet.")
+        return ddim.predict_clean(*self._last)
 
 
 @dataclass(frozen=True)

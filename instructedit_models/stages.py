@@ -4,17 +4,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from instructedit_models.types import Progress, ProgressCallback
+from instructedit_models.types import Preview, Progress, ProgressCallback
 
 __all__ = ["reporter", "timed"]
 
 
-def reporter(progress: ProgressCallback | None, stage: str) -> Callable[[int, int], None]:
-    """A callback of (steps done, steps in all) that tells `progress` of a stage."""
+def reporter(
+    progress: ProgressCallback | None, stage: str, preview: Callable[[], Preview] | None = None
+) -> Callable[[int, int], None]:
+    """A callback of (steps done, steps in all) that tells `progress` of a stage, and how to see it."""
 
     def report(step: int, total: int) -> None:
         if progress:
-            progress(Progress(stage, step, total))
+            progress(Progress(stage, step, total, preview))
 
     return report
 

@@ -135,6 +135,19 @@ class EditResult:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """How an edit looks so far.
+
+    Attributes:
+        image: PIL RGB, the part of the picture that is worked on, with the estimate of the result in the mask.
+        box: where that part lies, in pixels of the picture.
+    """
+
+    image: Image.Image
+    box: Box
+
+
+@dataclass(frozen=True)
 class Progress:
     """One step of long work, given to a progress callback.
 
@@ -142,11 +155,14 @@ class Progress:
         stage: "load", "describe", "segment", "invert", "denoise", "decode" …
         step: steps done, from 1.
         total: steps of this stage.
+        preview: decodes how the edit looks after this step, which costs time; valid inside the callback alone. None
+            where there is nothing to see.
     """
 
     stage: str
     step: int
     total: int
+    preview: "Callable[[], Preview] | None" = field(default=None, repr=False, compare=False)
 
 
 ProgressCallback = Callable[[Progress], None]

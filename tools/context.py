@@ -279,7 +279,9 @@ class ToolContext:
 
     def progress(self, progress: Progress) -> None:
         """A progress callback for the models."""
-        self.emit(Progressed(stage=progress.stage, step=progress.step, total=progress.total))
+        # What a guard has not looked at is not shown, not even half done.
+        preview = progress.preview if self.settings.guard is None else None
+        self.emit(Progressed(stage=progress.stage, step=progress.step, total=progress.total, preview=preview))
 
     def warn(self, text: str) -> None:
         """Tells the person something once."""

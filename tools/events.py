@@ -3,11 +3,12 @@
 Events hold ids and words, never pixels: a face that wants to show a picture asks the conversation for it.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from instructedit_models.types import Change
+from instructedit_models.types import Change, Preview
 from tools.regions import RegionRecord
 
 __all__ = ["Called", "Described", "Edited", "Event", "Moved", "Planned", "Progressed", "Segmented", "Warned"]
@@ -65,12 +66,17 @@ class Planned(Event):
 
 
 class Progressed(Event):
-    """Step `step` of `total` of one stage of long work is done."""
+    """Step `step` of `total` of one stage of long work is done.
+
+    Attributes:
+        preview: as in `Progress`, for a face that wants to look; no part of the event as data.
+    """
 
     kind: Literal["progress"] = "progress"
     stage: str
     step: int
     total: int
+    preview: Callable[[], Preview] | None = Field(default=None, exclude=True, repr=False)
 
 
 class Edited(Event):

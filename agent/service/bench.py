@@ -19,9 +19,11 @@ from agent.record import TurnRecord
 from agent.service.jobs import Job, Jobs
 from agent.service.limits import NotThereError, ServiceLimits
 from agent.service.oneshot import edit_once
+from agent.service.previews import Previews
 from agent.service.shelf import Shelf
 from agent.session import Session
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError
+from instructedit_models.loading import loading_told
 from instructedit_models.masks import MaskMode, MaskRules
 from instructedit_models.types import Click
 from tools.context import EditOverrides, ToolSettings
@@ -49,6 +51,7 @@ class Bench:
         self._limits = limits
         self._sessions: OrderedDict[str, tuple[Session, int]] = OrderedDict()
         self._lock = Lock()
+        self._previews = Previews()
 
     def run(self, job: Job, tell: Tell) -> dict[str, Any]:
         """Does a job and returns its result, as data; raises InstructEditError where it cannot be done."""
@@ -58,7 +61,8 @@ class Bench:
             )
         conversation = self.shelf.conversation(job.conversation or "", job.owner)
         if job.kind == "refine":
-            return self._refine(conversation, job.payload)
+            with loading_told(lambda step: _pass(Progressed(stage=step.stage, step=step.step, total=step.total), tell)):
+                return self._refine(conversation, job.payload)
         if job.kind == "message" and job.start is None:
             self._go(conversation, job)
         done = self._begun(conversation, job)
@@ -124,7 +128,10 @@ class Bench:
             if isinstance(event, Asked):
                 asked.append(event.model_dump(mode="json"))
             _pass(event, tell)
+            if wanted and isinstance(event, Progressed) and (preview := self._previews.of(event)):
+                tell("preview", preview)
 
+        wanted = job.payload.get("previews", False)
         context = session.context
         before = context.settings
         context.emit = on_event

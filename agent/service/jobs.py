@@ -215,12 +215,13 @@ class Jobs:
             connection.execute("UPDATE jobs SET start = ? WHERE id = ?", (json.dumps(dict(start)), job_id))
 
     def add_event(self, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
-        """Keeps an event and wakes those who listen; of progress, only the newest is kept."""
+        """Keeps an event and wakes those who listen; of progress and previews, only the newest is kept."""
         body = json.dumps(dict(data))
         with self._database.transaction() as connection:
             connection.execute("UPDATE jobs SET last = last + 1 WHERE id = ?", (job_id,))
+            if kind in ("progress", "preview"):
+                connection.execute("DELETE FROM events WHERE job = ? AND kind = ?", (job_id, kind))
             if kind == "progress":
-                connection.execute("DELETE FROM events WHERE job = ? AND kind = 'progress'", (job_id,))
                 connection.execute("UPDATE jobs SET progress = ? WHERE id = ?", (body, job_id))
             connection.execute("INSERT INTO events SELECT id, last, ?, ? FROM jobs WHERE id = ?", (kind, body, job_id))
         self.watchers.tell(job_id)
@@ -244,6 +245,7 @@ class Jobs:
                 " WHERE id = ? AND state IN ('queued', 'running')",
                 (state, time.time(), made, told, job_id),
             )
+            connection.execute("DELETE FROM events WHERE job = ? AND kind = 'preview'", (job_id,))
         self.watchers.tell_all()
 
     def put_back(self, job_id: str, *, counts: bool = False) -> None:

@@ -238,3 +238,22 @@ def test_latents_shifted_by_the_autoencoder() -> None:
     components.vae.register_to_config(shift_factor=0.3, scaling_factor=0.5)
     shifted = np.asarray(_edit(MaskedDDIMEditor(*components, SCHEDULER_CONFIG), gentle).image, int)
     assert np.abs(plain - shifted).max() <= 1
+
+
+def test_a_preview_shows_the_estimate_inside_the_mask_alone(editor: MaskedDDIMEditor) -> None:
+    seen = []
+
+    def look(step: Progress) -> None:
+        if step.preview is not None:
+            seen.append(step.preview())
+
+    plain, watched = _edit(editor), _edit(editor, progress=look)
+    assert _bytes(plain) == _bytes(watched) and len(seen) == 4
+    x0, y0, x1, y1 = (int(value) for value in seen[-1].box)
+    before, region = np.asarray(_picture())[y0:y1, x0:x1], watched.region[y0:y1, x0:x1]
+    assert (np.asarray(seen[-1].image)[~region] == before[~region]).all()
+    # At the last step the estimate is the result itself, but for the latents put back around the mask.
+    last, first = (np.asarray(one.image).astype(int) for one in (seen[-1], seen[0]))
+    assert np.abs(last - first).max() > 1
+    result = np.asarray(watched.image)[y0:y1, x0:x1].astype(int)
+    assert np.abs(last - result).mean() < np.abs(first - result).mean()

@@ -22,6 +22,7 @@ from instructedit_models.types import (
     Detection,
     EditOptions,
     EditResult,
+    Preview,
     Progress,
     ProgressCallback,
 )
@@ -114,13 +115,14 @@ class Painter:
         region = ndimage.binary_dilation(grown, iterations=1)
         colour = next((COLOURS[word] for word in reversed(words(edited_caption)) if word in COLOURS), None)
         after = before.copy()
+        whole = (0.0, 0.0, float(image.width), float(image.height))
         if colour is not None:
             after[region] = (before[region].astype(int) + colour) // 2
             after[grown] = colour
         steps = round(options.encoding_ratio * options.steps)
         for step in range(1, steps + 1):
             if progress:
-                progress(Progress("denoise", step, steps))
+                progress(Progress("denoise", step, steps, lambda: Preview(Image.fromarray(after), whole)))
         key = (before.tobytes(), grown.tobytes(), input_caption, steps)
         cached = key in self._inverted
         self._inverted.add(key)

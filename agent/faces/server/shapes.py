@@ -71,6 +71,7 @@ class Message(_Asked):
     feather: Ring | None = None
     retries: int | None = Field(default=None, ge=0, le=MAX_RETRIES)
     yes: bool = False
+    previews: bool = False
 
     @model_validator(mode="after")
     def _one_of(self) -> "Message":
@@ -91,12 +92,13 @@ class Adjust(_Asked):
     seed: Seed | None = None
     grow: Ring | None = None
     guidance_scale: Guidance | None = None
+    previews: bool = False
 
     @model_validator(mode="after")
     def _something(self) -> "Adjust":
         if self.encoding_ratio is not None and self.direction is not None:
             raise ValueError("give either encoding_ratio or direction")
-        if all(value is None for name, value in self if name != "image_id"):
+        if all(value is None for name, value in self if name not in ("image_id", "previews")):
             raise ValueError("say what is to be different")
         return self
 

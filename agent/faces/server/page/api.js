@@ -2,7 +2,7 @@
 
 const RETRIES = 2;
 const KINDS = [
-  ...["queued", "started", "called", "described", "segmented", "planned", "progress", "edited", "moved"],
+  ...["queued", "started", "called", "described", "segmented", "planned", "progress", "preview", "edited", "moved"],
   ...["warning", "question", "reply", "error", "done"],
 ];
 
@@ -38,8 +38,8 @@ export class Api {
   conversation = (id) => this.#json("GET", `/v1/conversations/${encodeURIComponent(id)}`);
   begin = (example) => this.#json("POST", "/v1/conversations", { example });
   remove = (id) => this.request("DELETE", `/v1/conversations/${id}`);
-  send = (id, message) => this.#json("POST", `/v1/conversations/${id}/messages`, message);
-  adjust = (id, change) => this.#json("POST", `/v1/conversations/${id}/adjust`, change);
+  send = (id, message) => this.#json("POST", `/v1/conversations/${id}/messages`, { previews: true, ...message });
+  adjust = (id, change) => this.#json("POST", `/v1/conversations/${id}/adjust`, { previews: true, ...change });
   move = (id, where, body = {}) => this.#json("POST", `/v1/conversations/${id}/${where}`, body);
   cancel = (job) => this.#json("DELETE", job.url);
   login = (token) => this.request("POST", "/v1/login", JSON.stringify({ token }), "application/json", { ask: false });

@@ -231,9 +231,13 @@ export class Desk {
   }
 
   #heard(turn, event) {
+    if (event.kind === "preview") return this.stage.preview(event);
     turn.event(event);
     if (event.layer_url && versionOf(this.conversation, event.image_id)) this.stage.overlay(event.layer_url);
-    if (event.kind === "edited") this.stage.overlay(null);
+    if (event.kind === "edited") {
+      this.stage.overlay(null);
+      this.stage.preview(null);
+    }
   }
 
   #closed(turn, done, conversation) {
@@ -260,7 +264,10 @@ export class Desk {
 
   #working(on) {
     this.stage.busy(on);
-    if (!on) this.stage.overlay(null);
+    if (!on) {
+      this.stage.overlay(null);
+      this.stage.preview(null);
+    }
     if (on) this.stage.mask(false);
     show($("stop"), on);
     show($("send"), !on);

@@ -36,6 +36,7 @@ export class Stage {
     this.conversation = null;
     this.compare(false);
     this.overlay(null);
+    this.preview(null);
     this.unask();
     for (const id of ["shown", "before"]) $(id).removeAttribute("src");
   }
@@ -73,6 +74,17 @@ export class Stage {
     $("overlay").style.maskImage = url ? `url("${url}")` : "";
   }
 
+  /** How the edit looks so far, where it is made: `{image, box}` of an event; null takes it away. */
+  preview(event) {
+    const element = $("preview");
+    show(element, Boolean(event));
+    if (!event) return element.removeAttribute("src");
+    this.overlay(null);
+    this.compare(false);
+    element.src = `data:image/jpeg;base64,${event.image}`;
+    this.#place(element, event.box);
+  }
+
   /** Numbers the candidates of a question on the picture; `pick(candidate)` is called for the one that is clicked. */
   ask(candidates, pick) {
     const size = this.version.size;
@@ -80,14 +92,9 @@ export class Stage {
     this.mask(false);
     $("candidates").replaceChildren(
       ...candidates.map((region) => {
-        const [x0, y0, x1, y1] = region.box;
         const name = candidate(region, size);
         const button = el("button", { type: "button", "aria-label": name }, el("span", { textContent: region.number }));
-        const percent = (value, extent) => `${(100 * value) / extent}%`;
-        button.style.left = percent(x0, size[0]);
-        button.style.top = percent(y0, size[1]);
-        button.style.width = percent(x1 - x0, size[0]);
-        button.style.height = percent(y1 - y0, size[1]);
+        this.#place(button, region.box);
         // A small one inside a larger one lies on top.
         button.style.zIndex = candidates.filter((other) => other.area > region.area).length;
         const mask = region.mask_url ? layer(region.mask_url) : null;
@@ -101,6 +108,16 @@ export class Stage {
 
   unask() {
     $("candidates").replaceChildren();
+  }
+
+  /** Puts an element over a box of the picture. */
+  #place(element, [x0, y0, x1, y1]) {
+    const [width, height] = this.version.size;
+    const percent = (value, extent) => `${(100 * value) / extent}%`;
+    element.style.left = percent(x0, width);
+    element.style.top = percent(y0, height);
+    element.style.width = percent(x1 - x0, width);
+    element.style.height = percent(y1 - y0, height);
   }
 
   #before() {
