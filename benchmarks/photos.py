@@ -271,7 +271,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     from benchmarks.record import machine
 
-    editor, cases = stand_in(), []
+    editor = stand_in()
+    cases: list[dict[str, Any]] = []
     rng = np.random.default_rng(args.seed)
     with tempfile.TemporaryDirectory() as folder:
         for pair in pairs(args.pairs, args.seed):

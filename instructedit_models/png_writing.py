@@ -40,7 +40,7 @@ def write_png(image: Image.Image, file: BinaryIO, options: dict[str, Any]) -> No
     file.write(before)
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
     for rows in _filtered(image):
-        file.write(_chunk(b"IDAT", packer.compress(rows)))
+        file.write(_chunk(b"IDAT", packer.compress(rows.data)))
     file.write(_chunk(b"IDAT", packer.flush()))
     file.write(after)
 
