@@ -49,12 +49,10 @@ class Segment(Tool[SegmentArguments]):
         if (given := own_masks.stand_in(context, image_id, prompt)) is not None:
             return given
         conversation = context.conversation
-        image = conversation.image(image_id)
+        size = conversation.version(image_id).size
         with context.turn.timed("segment"):
-            last = telling_apart.edited_last(context, image_id, prompt)
-            grounding = context.models.grounded.segment(image, prompt, exclude=last)
+            grounding = telling_apart.ground(context, image_id, prompt)
         context.progress(Progress("segment", 1, 1))
-        grounding = telling_apart.others(context, image_id, grounding)
         grounding = own_masks.settled(context, grounding)
 
         tied = tuple(grounding.ambiguous)
@@ -74,9 +72,9 @@ class Segment(Tool[SegmentArguments]):
             )
         )
 
-        candidates = "Candidates: " + "; ".join(region_line(region, image.size) for region in regions) + "."
+        candidates = "Candidates: " + "; ".join(region_line(region, size) for region in regions) + "."
         if ask:
-            sentence = f"'{prompt}' fits {len(tied)} things equally well: {_named(regions, tied, image.size)}."
+            sentence = f"'{prompt}' fits {len(tied)} things equally well: {_named(regions, tied, size)}."
             error = AmbiguousError(f"{sentence[:-1]}; say which one is meant, or let the best be taken (--yes).", tied)
             context.turn.ambiguities.append(Ambiguity(error, tuple(r for r in regions if r.id in tied)))
             return ToolResult(f"ambiguous: {sentence} {candidates}", image_id=image_id)

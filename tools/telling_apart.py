@@ -1,67 +1,121 @@
-"""Which candidates "the other one" leaves out, by what the conversation edited before. The tool `segment` asks.
+"""What a conversation knows that one picture does not tell, where the tool `segment` looks for things.
 
-The geometry below knows one box that was spoken of last. A conversation knows more: parts belong to owners, and where
-two of three things were edited, the other one is the third.
+Edits leave things where they are, so that the source pixels show most of them best; parts belong to owners; where two
+of three things were edited, the other one is the third; and what was found as a ball before is no fish now.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from instructedit_models.errors import UserError
+from instructedit_models.errors import NothingFoundError, UserError
 from instructedit_models.grounding import Grounding
 from instructedit_models.reference import Reference
 from instructedit_models.referring import parse_all
 from tools.context import ToolContext
+from tools.conversation import Conversation
 from tools.graph import EditNode
 from tools.layers import live
 
-__all__ = ["edited_last", "others"]
+__all__ = ["ground"]
 
 SAME_THING = 0.5
 """Of two masks of one thing, or of a thing and its part, at least this share of the smaller lies in the other."""
 _WHOLE_PICTURE = 0.6
+_REMEMBERED_MASKS = 40
 
 
-def edited_last(context: ToolContext, image_id: str, prompt: str) -> np.ndarray | None:
+def ground(context: ToolContext, image_id: str, prompt: str) -> Grounding:
+    """What a prompt means in a version of the picture, with all that the conversation knows.
+
+    Raises:
+        NothingFoundError: nothing fits; the sentence says what was found instead.
+        UnknownWordError: the detector does not know the noun.
+        BadInstructionError: the prompt names nothing.
+    """
+    conversation = context.conversation
+    source = _source(conversation, image_id, prompt)
+    for looked_at in dict.fromkeys((source, image_id)):
+        try:
+            found = context.models.grounded.segment(
+                conversation.image(looked_at), prompt, exclude=_edited_last(context, image_id, looked_at, prompt)
+            )
+            found = _others(conversation, image_id, found)
+        except NothingFoundError:
+            if looked_at == image_id:
+                raise
+            continue
+        return _once_each(_familiar(conversation, image_id, found))
+    raise AssertionError("the last picture answers or raises")
+
+
+def _source(conversation: Conversation, image_id: str, prompt: str) -> str:
+    """The picture to look at: the original, where no edit changed what the prompt goes by; else the version itself.
+
+    An edit of a thing's look leaves its place and its shape, and blurs what a detector goes by.
+    """
+    references = _references(prompt)
+    path = conversation.path(image_id)
+    shown = [edit for edit in live(path) if edit.change != "background"]
+    if not references or not shown:
+        return image_id
+    nouns = {reference.noun for reference in references}
+    by_looks = any(reference.attributes or reference.generic for reference in references)
+    by_others = any(reference.background for reference in references)
+    for edit in shown:
+        if edit.change == "shape" and (by_others or nouns & _nouns(edit)):
+            return image_id
+    return image_id if by_looks else path[0].parent_id
+
+
+def _nouns(edit: EditNode) -> set[str]:
+    """The words of a plan, and the nouns that its prompt names."""
+    words = f"{edit.input_caption} {edit.edited_caption}".lower().split()
+    named = {reference.noun for reference in _references(edit.segmentation_prompt)}
+    return named | {*words, *(word.removesuffix("s") for word in words), *(word.removesuffix("es") for word in words)}
+
+
+def _edited_last(context: ToolContext, image_id: str, looked_at: str, prompt: str) -> np.ndarray | None:
     """What "the other one" is not: where the picture was edited last, (H, W) bool.
 
     After an edit of a part, the other owner is not the one whose part it was.
     """
-    edit = context.conversation.version(image_id).edit
+    conversation = context.conversation
+    edit = conversation.version(image_id).edit
     if edit is None:
         return None
-    reference = _reference(prompt)
-    owner = _reference(edit.segmentation_prompt)
-    if reference is not None and reference.owner is not None and reference.owner.other and owner and owner.owner:
+    reference, edited = _reference(prompt), _reference(edit.segmentation_prompt)
+    owner = edit.segmentation_prompt.partition(" of the ")[2]
+    if owner and reference and reference.owner and reference.owner.other and edited and edited.owner:
         try:
-            image = context.conversation.image(image_id)
-            found = context.models.grounded.segment(image, edit.segmentation_prompt.partition(" of the ")[2])
-            return found.mask
+            return context.models.grounded.segment(conversation.image(looked_at), owner).mask
         except UserError:
             pass
-    return context.conversation.mask(edit.mask_id)
+    return conversation.mask(edit.mask_id)
 
 
-def others(context: ToolContext, image_id: str, grounding: Grounding) -> Grounding:
+def _others(conversation: Conversation, image_id: str, grounding: Grounding) -> Grounding:
     """The grounding of "the other …" without what was edited before; every other grounding as it is.
+
+    Raises NothingFoundError where what was edited last is all that there is.
 
     Of several that are left, those go that earlier edits made, the newest first, as long as one is left; of "the
     rest", those go that were made to look the same already.
     """
     reference = _reference(grounding.prompt)
-    edits = _edits(context, image_id)
-    if reference is None or not edits or not (reference.other or (reference.owner and reference.owner.other)):
+    edits = [edit for edit in live(conversation.path(image_id)) if edit.change != "background" and not edit.removal]
+    other = next((each for each in (reference, reference and reference.owner) if each and each.other), None)
+    if other is None or not edits:
         return grounding
-    quantified = reference if reference.other else reference.owner
-    assert quantified is not None
     left = [i for i, region in enumerate(grounding.regions) if region.mask.any()]
-    if quantified.quantifier == "one":
+    if other.quantifier == "one":
         chosen = {i for i in left if grounding.regions[i].chosen}
         for number, edit in enumerate(reversed(edits)):
-            kept = _untouched(context, grounding, left, edit)
-            if number and len(left) <= 1 or not kept:
+            kept = _untouched(conversation, grounding, left, edit)
+            if not number and not kept:
+                raise NothingFoundError(f"No {grounding.prompt!r} was found beside what was edited last.")
+            if number and (len(left) <= 1 or not kept):
                 break
             left = kept
         settled = chosen and chosen <= set(left) and not grounding.ambiguous
@@ -69,21 +123,51 @@ def others(context: ToolContext, image_id: str, grounding: Grounding) -> Groundi
     last = edits[-1]
     for edit in reversed(edits):
         alike = edit is last or edit.edited_caption.split()[-2:] == last.edited_caption.split()[-2:]
-        left = (_untouched(context, grounding, left, edit) or left) if alike else left
+        left = (_untouched(conversation, grounding, left, edit) or left) if alike else left
     meant = {i for i, region in enumerate(grounding.regions) if region.chosen} & set(left)
     return _with(grounding, meant, ()) if meant else grounding
 
 
-def _untouched(context: ToolContext, grounding: Grounding, places: Sequence[int], edit: EditNode) -> list[int]:
-    mask = context.conversation.mask(edit.mask_id)
+def _familiar(conversation: Conversation, image_id: str, grounding: Grounding) -> Grounding:
+    """The grounding without those of its ties that were found as another thing before, as long as one is left."""
+    reference = _reference(grounding.prompt)
+    if not grounding.ambiguous or reference is None or reference.owner is not None or reference.generic:
+        return grounding
+    tied = [i for i, region in enumerate(grounding.regions) if region.id in grounding.ambiguous]
+    known = list(_known(conversation, image_id, reference.noun))
+    kept = [i for i in tied if not any(_same(grounding.regions[i].mask, mask) for mask in known)]
+    return _chosen(grounding, kept) if kept and len(kept) < len(tied) else grounding
+
+
+def _known(conversation: Conversation, image_id: str, noun: str) -> Iterator[np.ndarray]:
+    """Masks of single things of other kinds, found in versions that lead to this one and not turned into others."""
+    path = conversation.path(image_id)
+    leading = {image_id, *(edit.parent_id for edit in path)}
+    reshaped = [conversation.mask(edit.mask_id) for edit in path if edit.change == "shape"]
+    for entry in conversation.masks()[-_REMEMBERED_MASKS:]:
+        reference = _reference(entry.prompt) if entry.origin == "segment" and entry.image_id in leading else None
+        if reference is None or reference.noun == noun or reference.quantifier != "one":
+            continue
+        if reference.owner or reference.generic or reference.background:
+            continue
+        mask = conversation.mask(entry.id)
+        if not any(_same(mask, other) for other in reshaped):
+            yield mask
+
+
+def _once_each(grounding: Grounding) -> Grounding:
+    """The grounding with every thing counted once: of ties that overlap, the surest."""
+    tied = [i for i, region in enumerate(grounding.regions) if region.id in grounding.ambiguous]
+    kept: list[int] = []
+    for i in sorted(tied, key=lambda place: -grounding.regions[place].score):
+        if not any(_same(grounding.regions[i].mask, grounding.regions[j].mask) for j in kept):
+            kept.append(i)
+    return _chosen(grounding, sorted(kept)) if len(kept) < len(tied) else grounding
+
+
+def _untouched(conversation: Conversation, grounding: Grounding, places: Sequence[int], edit: EditNode) -> list[int]:
+    mask = conversation.mask(edit.mask_id)
     return [i for i in places if not _same(grounding.regions[i].mask, mask)]
-
-
-def _edits(context: ToolContext, image_id: str) -> list[EditNode]:
-    """The edits of things that show in a version, the newest last."""
-    conversation = context.conversation
-    shown = live(conversation.path(image_id))
-    return [edit for edit in shown if edit.change != "background" and not edit.removal]
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
@@ -114,3 +198,18 @@ def _reference(prompt: str) -> Reference | None:
     except UserError:
         return None
     return references[0] if len(references) == 1 else None
+
+
+def _references(prompt: str) -> list[Reference]:
+    """Everything that a prompt names, with owners, anchors and what is left out; [] where it cannot be read."""
+    try:
+        waiting = list(parse_all(prompt))
+    except UserError:
+        return []
+    found: list[Reference] = []
+    while waiting:
+        reference = waiting.pop()
+        found.append(reference)
+        waiting += [each for each in (reference.owner, reference.excluded) if each is not None]
+        waiting += [anchor for relation in reference.relations for anchor in relation.anchors]
+    return found

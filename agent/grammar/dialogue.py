@@ -232,9 +232,8 @@ def _is_same(talk: Talk, text: str, found: Understanding) -> bool:
     """Whether the (only) edit is of just what the last edit changed."""
     if talk.before is None or len(found.edits) != 1 or re.search(r"\b(?:other|another|all|every|both)\b", text.lower()):
         return False
-    thing, prompt = edited_thing(talk.before), found.edits[0].segmentation_prompt
-    again = talk.before.change == "appearance" and prompt == talk.before.segmentation_prompt
-    return again or (thing is not None and thing.said == prompt)
+    thing = edited_thing(talk.before)
+    return thing is not None and thing.said == found.edits[0].segmentation_prompt
 
 
 def _answered(talk: Talk, text: str) -> Understanding | None:
