@@ -97,7 +97,7 @@ def served(folder: Path, models: str) -> Iterator[tuple[str, Any]]:
     from tools.workspace import Workspace
 
     args = argparse.Namespace(models=models, llm="offline", retries=0)
-    new_session, names = session_maker(args)
+    new_session, names, _ = session_maker(args)
     limits = ServiceLimits(requests_a_minute=0, waiting_jobs=64, waiting_jobs_each=64)
     door = Door()
     with (

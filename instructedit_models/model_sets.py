@@ -109,6 +109,11 @@ class ModelSet:
         return self._part("segmenter", lambda: _loaders().build_segmenter(self.recipe, self._place))
 
     @property
+    def takes_clicks(self) -> bool:
+        """Whether SAM was trained on clicks and rough masks, and not on boxes alone; nothing is loaded for it."""
+        return bool(self.recipe.components["segmenter"].options.get("clicks", True))
+
+    @property
     def grounded(self) -> "GroundedSegmenter":
         """Detector and segmenter together."""
         return self._part("grounded", lambda: _loaders().build_grounded(self.recipe, self.detector, self.segmenter))

@@ -30,22 +30,28 @@ _SURE = 8.0
 class SamSegmenter:
     """`types.Segmenter` over segment_anything's `SamPredictor`."""
 
-    def __init__(self, sam: Any, device: str = "cpu", *, multimask: bool = False, cache_size: int = 8) -> None:
+    def __init__(
+        self, sam: Any, device: str = "cpu", *, multimask: bool = False, clicks: bool = True, cache_size: int = 8
+    ) -> None:
         """Puts the model on the device.
 
         Args:
             sam: a `segment_anything.modeling.Sam`.
             device: "cpu", "cuda" …
             multimask: let SAM propose three masks a box and take the one it rates best, instead of one mask.
+            clicks: whether it was trained on clicks and rough masks too, and not on boxes alone.
             cache_size: embeddings that are kept, least recently used first to go.
         """
         self.predictor = SamPredictor(sam.to(device).eval())
         self.multimask = multimask
+        self.takes_clicks = clicks
         self.cache_size = cache_size
         self._cache: OrderedDict[str, tuple[torch.Tensor, tuple[int, int], tuple[int, int]]] = OrderedDict()
 
     @classmethod
-    def from_folder(cls, folder: str | Path, *, device: str = "cpu", multimask: bool = False) -> "SamSegmenter":
+    def from_folder(
+        cls, folder: str | Path, *, device: str = "cpu", multimask: bool = False, clicks: bool = True
+    ) -> "SamSegmenter":
         """From `config.json` (see `SamConfig`) and `model.safetensors`, in float32.
 
         Raises ModelUnavailableError where one of them is missing.
@@ -58,7 +64,7 @@ class SamSegmenter:
                 raise ModelUnavailableError(f"SAM's {path.name} is missing in {folder}.")
         sam = build_sam(json.loads(config.read_text()))
         sam.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
-        return cls(sam, device, multimask=multimask)
+        return cls(sam, device, multimask=multimask, clicks=clicks)
 
     @torch.inference_mode()
     def masks(self, image: Image.Image, boxes: list[Box]) -> list[np.ndarray]:
@@ -104,7 +110,7 @@ class SamSegmenter:
             (H, W) bool. One click alone means several things, so of SAM's three proposals the best rated is taken.
 
         Raises:
-            BadParameterError: nothing was given, or a click lies outside the picture.
+            BadParameterError: nothing was given, a click lies outside the picture, or this SAM takes boxes alone.
             BadMaskError: the mask has another size than the picture.
         """
         rough = None if mask is None else self._as_logits(image, mask)
@@ -121,6 +127,8 @@ class SamSegmenter:
         """The mask, (H, W) bool, and its low-resolution logits, (1, S, S) float32, the `rough` of the next call."""
         if not clicks and box is None and rough is None:
             raise BadParameterError("A mask needs at least one click, a box or a rough mask.")
+        if not self.takes_clicks and (clicks or rough is not None):
+            raise BadParameterError("This SAM was trained on boxes alone: clicks and rough masks tell it nothing.")
         for click in clicks:
             if not (0 <= click.x < image.width and 0 <= click.y < image.height):
                 raise BadParameterError(

@@ -26,7 +26,7 @@ from agent.service.rates import RateLimiter
 from agent.service.shelf import Shelf
 from agent.service.watching import Watchers
 from agent.service.worker import Worker
-from instructedit_models.errors import CancelledError, WorkspaceError
+from instructedit_models.errors import BadParameterError, CancelledError, WorkspaceError
 from tools.conversation import Conversation
 from tools.maintenance import collect
 from tools.workspace import Workspace
@@ -36,6 +36,9 @@ __all__ = ["Caller", "Service"]
 _LOG = logging.getLogger("instructedit.service")
 _STEPS = {"undo": "Undo.", "redo": "Redo."}
 _TIDY_SECONDS = 600.0
+_NO_CLICKS = (
+    "The SAM of this model set was trained on boxes alone and does not understand clicks; paint the mask instead."
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Service:
         limits: ServiceLimits | None = None,
         *,
         names: tuple[str, str] = ("", ""),
+        clicks: bool = True,
         alone: bool = True,
         work: bool = True,
     ) -> None:
@@ -71,6 +75,7 @@ class Service:
             new_session: makes a session; the models are loaded when they are first used.
             limits: what is taken on.
             names: of the model set and of the language model, to be told and kept in bundles.
+            clicks: whether the model set's SAM can be asked with clicks.
             alone: no other process serves this workspace; otherwise all that do must say False (replicas).
             work: begin the worker; tests do without.
 
@@ -80,6 +85,7 @@ class Service:
         self.workspace = workspace
         self.limits = limits or ServiceLimits()
         self.models, self.llm = names
+        self.clicks = clicks
         self._lock_file = (workspace.directory / "service.lock").open("a")
         _lock(self._lock_file, workspace, alone)
         self.database = Database(workspace.directory)
@@ -144,10 +150,13 @@ class Service:
 
         Raises:
             NotThereError: there is no such conversation of the caller's.
+            BadParameterError: it needs clicks, which the models do not understand.
             TooManyError: too much waits already.
             StoppingError: the service is going down.
         """
         self._check_open()
+        if kind == "refine" and not self.clicks:
+            raise BadParameterError(_NO_CLICKS)
         if conversation is not None:
             self.shelf.held(conversation, caller.owner)
         return self.jobs.submit(NewJob(caller.client, caller.owner, kind, payload, conversation))

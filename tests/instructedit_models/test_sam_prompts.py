@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError
+from instructedit_models.model_sets import load_model_set
 from instructedit_models.sam_model import SamConfig, build_sam, load_checkpoint
 from instructedit_models.segmenter import Click, SamSegmenter
 from tests.instructedit_models.test_segmenter import TINY, noise, tiny_sam
@@ -32,6 +33,21 @@ def test_every_kind_of_prompt_gives_a_mask_and_they_differ() -> None:
     }
     assert all(mask.shape == (36, 50) and mask.dtype == bool for mask in asked.values())
     assert len({mask.tobytes() for mask in asked.values()}) >= 4
+
+
+def test_a_sam_that_knows_boxes_alone_refuses_clicks_and_rough_masks() -> None:
+    image = noise()
+    segmenter = SamSegmenter(tiny_sam().predictor.model, clicks=False)
+    assert segmenter.mask_at(image, box=BOX).shape == (36, 50)
+    for given in ({"clicks": [Click(25, 18)]}, {"clicks": [Click(25, 18)], "box": BOX}, {"mask": rough(image)}):
+        with pytest.raises(BadParameterError, match="boxes alone"):
+            segmenter.mask_at(image, **given)
+
+
+def test_a_set_says_whether_its_sam_takes_clicks() -> None:
+    models = load_model_set("miniature", device="cpu")
+    assert models.takes_clicks is models.segmenter.takes_clicks
+    assert load_model_set("paper", device="cpu").takes_clicks
 
 
 def test_a_box_means_the_same_to_both_questions() -> None:

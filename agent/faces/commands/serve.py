@@ -87,10 +87,10 @@ def run(args: argparse.Namespace, output: Output) -> None:
         from agent.service.service import Service
         from tools.workspace import Workspace
 
-        new_session, names = session_maker(args)
+        new_session, names, clicks = session_maker(args)
         switch_on(sys.stderr)
         with listen(door) as listening, Workspace(workspace_of(args)) as workspace:
-            service = Service(workspace, new_session, _limits(args), names=names)
+            service = Service(workspace, new_session, _limits(args), names=names, clicks=clicks)
             try:
                 url = _address(door.host, listening.getsockname()[1])
                 output.note(f"Open {url} and stop with Ctrl-C.")

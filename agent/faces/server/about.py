@@ -31,7 +31,7 @@ def server(request: Request) -> Response:
         "llm": service.llm,
         "token_needed": bool(state.door.tokens),
         "limits": {name: getattr(limits, name) for name in names},
-        "can": {"clicks": True, "preview": True},
+        "can": {"clicks": service.clicks, "preview": True},
     }
     if request.state.caller is not None:
         counts = service.jobs.counts()

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["session_maker"]
 
 
-def session_maker(args: argparse.Namespace) -> "tuple[Callable[[Conversation], Session], tuple[str, str]]":
-    """What makes a session of a conversation, and the names of the model set and the language model.
+def session_maker(args: argparse.Namespace) -> "tuple[Callable[[Conversation], Session], tuple[str, str], bool]":
+    """What makes a session of a conversation, the names of model set and language model, and whether SAM takes clicks.
 
     The set is found and the language model is built at once, so that a wrong name is said before anything is served;
     each model is loaded when it is first used.
@@ -48,4 +48,4 @@ def session_maker(args: argparse.Namespace) -> "tuple[Callable[[Conversation], S
         return Session(models, chat_model, conversation, llm=spec, settings=fixed, limits=limits)
 
     parts()
-    return new_session, (settings.models, spec)
+    return new_session, (settings.models, spec), models.takes_clicks

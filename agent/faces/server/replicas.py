@@ -116,8 +116,9 @@ class _Maker:
         from tools.workspace import Workspace
 
         switch_on(sys.stderr)
-        new_session, names = session_maker(self._args)
-        return Service(Workspace(workspace_of(self._args)), new_session, ServiceLimits(), names=names, alone=False)
+        new_session, names, clicks = session_maker(self._args)
+        workspace = Workspace(workspace_of(self._args))
+        return Service(workspace, new_session, ServiceLimits(), names=names, clicks=clicks, alone=False)
 
 
 if __name__ == "__main__":

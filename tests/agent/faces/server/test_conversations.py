@@ -147,6 +147,15 @@ def test_masks_are_painted_clicked_and_edited_in(client) -> None:
     assert outside["state"] == "failed"
 
 
+def test_models_that_know_no_clicks_say_so_before_anybody_clicks(client, service) -> None:
+    assert client.get("/v1/server").json()["can"] == {"clicks": True, "preview": True}
+    service.clicks = False
+    assert client.get("/v1/server").json()["can"]["clicks"] is False
+    place = f"/v1/conversations/{begun(client)}/masks/refine"
+    answer = client.post(place, json={"clicks": [{"x": 5, "y": 5}]})
+    assert answer.status_code == 400 and "paint the mask instead" in answer.json()["error"]["message"]
+
+
 def test_the_bundle_makes_everything_again(client, models, tmp_path) -> None:
     from agent.replay import replay
 
