@@ -16,6 +16,7 @@ from instructedit_models.edit_options import SOLVERS
 from instructedit_models.errors import BadParameterError, ModelUnavailableError
 from instructedit_models.fitting import Fit
 from instructedit_models.loading import tell_loading
+from instructedit_models.medium import Media
 from instructedit_models.model_files import Component, ComponentStatus, component_status, components_of, fetch
 from instructedit_models.recipes import (
     BASELINE_ROLES,
@@ -81,6 +82,11 @@ class ModelSet:
     def name(self) -> str:
         """The set's name."""
         return self.recipe.name
+
+    @property
+    def media(self) -> Media:
+        """What captions may begin with, beside "Photo of"."""
+        return self.recipe.media
 
     @property
     def device(self) -> str:

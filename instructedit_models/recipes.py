@@ -12,6 +12,7 @@ from typing import Any
 
 from instructedit_models.edit_options import SOLVERS, check_options
 from instructedit_models.errors import BadParameterError
+from instructedit_models.medium import Media
 from instructedit_models.model_files import Component, parse_component
 from instructedit_models.types import Change, EditOptions
 
@@ -39,7 +40,7 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")
 
 _KEYS = {"schema", "extends", "name", "description", "dtype", "working_bytes"}
-_TABLES = ("components", "grounding", "defaults", "speed", "solvers")
+_TABLES = ("components", "grounding", "captions", "defaults", "speed", "solvers")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Recipe:
         components: by role.
         grounding: options of the grounded segmenter.
         defaults: parameters of an edit, by kind of change.
+        media: what its captions may begin with.
         speed: how they are placed and run.
         solvers: by solver, the fields of `EditOptions` that differ with it.
         working_bytes: an allowance for what computing needs beside the weights.
@@ -83,6 +85,7 @@ class Recipe:
     components: Mapping[str, Component]
     grounding: Mapping[str, Any]
     defaults: Mapping[Change, EditOptions]
+    media: Media = field(default_factory=Media)
     speed: Speed = field(default_factory=Speed)
     solvers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     working_bytes: int = 0
@@ -185,6 +188,7 @@ def _parsed(file: Path, table: Mapping[str, Any]) -> Recipe:
         components={role: components[role] for role in (*ROLES, *OPTIONAL_ROLES) if role in components},
         grounding=table.get("grounding", {}),
         defaults=_defaults(table.get("defaults", {})),
+        media=_media(table.get("captions", {})),
         speed=_speed(table.get("speed", {})),
         solvers=solvers,
         working_bytes=int(table.get("working_bytes", 0)),
@@ -205,6 +209,17 @@ def _speed(table: Mapping[str, Any]) -> Speed:
     if speed.solver not in SOLVERS:
         raise BadParameterError(f"There is no solver {speed.solver!r}; use one of {', '.join(SOLVERS)}.")
     return speed
+
+
+def _media(table: Mapping[str, Any]) -> Media:
+    if unknown := sorted(table.keys() - {"media", "margin"}):
+        raise BadParameterError(f"The captions table has unknown keys: {', '.join(unknown)}.")
+    words, margin = table.get("media", []), table.get("margin", Media.margin)
+    if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
+        raise BadParameterError('captions.media must be a list of words such as "photo" and "painting".')
+    if not isinstance(margin, int | float) or not 0 <= margin <= 1:
+        raise BadParameterError(f"captions.margin is {margin!r}; use 0 to 1.")
+    return Media(tuple(words), float(margin))
 
 
 def _defaults(table: Mapping[str, Any]) -> dict[Change, EditOptions]:

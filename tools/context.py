@@ -17,6 +17,7 @@ from instructedit_models.edit_options import check_options
 from instructedit_models.errors import AmbiguousError, BadParameterError, InstructEditError
 from instructedit_models.limits import MAX_RETRIES
 from instructedit_models.masks import MaskRules
+from instructedit_models.medium import Media
 from instructedit_models.types import Change, Describer, EditOptions, Progress, Scorer
 from tools.conversation import Conversation
 from tools.events import Event, Moved, Progressed, Warned
@@ -87,6 +88,11 @@ class Models(Protocol):
     @property
     def scorer(self) -> Scorer:
         """CLIP's role."""
+        ...
+
+    @property
+    def media(self) -> Media:
+        """What captions may begin with, beside "Photo of"."""
         ...
 
     def defaults(self, change: Change) -> EditOptions:

@@ -4,9 +4,11 @@ import dataclasses
 import re
 
 import numpy as np
+from PIL import Image
 
-from instructedit_models.errors import BadMaskError, BadParameterError, UnknownWordError
+from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError, UnknownWordError
 from instructedit_models.lexicon import COLOURS
+from instructedit_models.medium import in_own_medium
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
 from tools.context import ToolContext
@@ -106,6 +108,7 @@ def prepare(context: ToolContext, request: EditRequest) -> Prepared:
         raise BadMaskError(f"{request.mask_id} is empty: there is nothing to edit.")
     request = _known_words(context, request)
     canvas = layers.canvas(conversation, request.image_id, mask, request.base, request.replaces)
+    request = _in_own_medium(context, request, canvas.image)
     if context.settings.guard is not None:
         with context.turn.timed("safety"):
             context.settings.guard.check_input(canvas.image)
@@ -186,6 +189,20 @@ def edit_text(edit: EditNode) -> str:
         f"{edit.options.encoding_ratio:g}, {edit.unet_evaluations} UNet evaluations{cached}{tried}); it is current. "
         f"{'Verified' if edit.verified else 'Not verified'}: {note}"
     )
+
+
+def _in_own_medium(context: ToolContext, request: EditRequest, image: Image.Image) -> EditRequest:
+    """The request with captions of the picture's own medium, where nobody has said which that is."""
+    media = context.models.media
+    if not media.words:
+        return request
+    captions = request.input_caption, request.edited_caption
+    try:
+        with context.turn.timed("medium"):
+            before, after = in_own_medium(captions, image, media, context.models.scorer)
+    except ModelUnavailableError:
+        return request
+    return dataclasses.replace(request, input_caption=before, edited_caption=after)
 
 
 def _known_words(context: ToolContext, request: EditRequest) -> EditRequest:

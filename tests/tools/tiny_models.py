@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from instructedit_models.errors import UnknownWordError
 from instructedit_models.grounding import GroundedSegmenter
+from instructedit_models.medium import Media
 from instructedit_models.types import (
     Box,
     Change,
@@ -178,6 +179,7 @@ class TinyModels:
     editor: Painter = field(default_factory=Painter)
     describer: BoxDescriber = field(default_factory=BoxDescriber)
     scorer: ColourScorer = field(default_factory=ColourScorer)
+    media: Media = field(default_factory=Media)
 
     @cached_property
     def grounded(self) -> GroundedSegmenter:
