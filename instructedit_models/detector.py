@@ -17,6 +17,7 @@ from torchvision.ops import nms
 
 from instructedit_models.errors import BadInstructionError, BadParameterError, UnknownWordError
 from instructedit_models.groundingdino_weights import load_port, port_config, read_checkpoint
+from instructedit_models.pixels import padded
 from instructedit_models.tokens import unknown_sentence, unknown_words
 from instructedit_models.types import Detection
 
@@ -199,7 +200,9 @@ class _GroundingDino(ABC):
         count = len(encoding["input_ids"])
         if count > self.max_tokens:
             return self._detect_by_halves(image, prompt, count, options)
-        tokens, boxes = self._forward(image.convert("RGB"), prompt.text)
+        seen = padded(image.convert("RGB"))
+        tokens, boxes = self._forward(seen, prompt.text)
+        boxes = boxes * boxes.new_tensor([seen.width / image.width, seen.height / image.height] * 2)
         scores = _word_scores(prompt, encoding["offset_mapping"], tokens)
         return _detections(prompt, scores, boxes, image.size, options)
 

@@ -1,5 +1,7 @@
 """Images as the vision towers of CLIP and BLIP-2 take them.
 
+And, for Grounding DINO and SAM, which keep a picture's shape, very long ones made wider.
+
 Published checkpoints bring a `preprocessor_config.json`; the miniature's need no more than a resize and one scale.
 """
 
@@ -10,7 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-__all__ = ["SquarePixels", "load_image_processor"]
+__all__ = ["SquarePixels", "load_image_processor", "padded"]
+
+MAX_RATIO = 8
+"""A picture's longer side over its shorter: of longer ones, models that keep the shape would see less than a patch."""
 
 
 class SquarePixels:
@@ -40,3 +45,13 @@ def load_image_processor(folder: str | Path, size: int) -> Any:
     from transformers import AutoImageProcessor
 
     return AutoImageProcessor.from_pretrained(folder)
+
+
+def padded(image: Image.Image) -> Image.Image:
+    """The picture itself; one that is more than 8 times as long as wide is made wider by black, right or below."""
+    least = -(-max(image.size) // MAX_RATIO)
+    if min(image.size) >= least:
+        return image
+    result = Image.new("RGB", (max(image.width, least), max(image.height, least)))
+    result.paste(image, (0, 0))
+    return result

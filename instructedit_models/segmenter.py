@@ -17,6 +17,7 @@ from segment_anything import SamPredictor
 
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError
 from instructedit_models.grounding import GroundedSegmenter, Grounding
+from instructedit_models.pixels import padded
 from instructedit_models.sam_model import build_sam
 from instructedit_models.search import SearchOptions
 from instructedit_models.types import Box, Click
@@ -88,7 +89,7 @@ class SamSegmenter:
         )
         best = quality.argmax(dim=1)
         chosen = masks[torch.arange(len(boxes)), best] if self.multimask else masks[:, 0]
-        return list(chosen.cpu().numpy())
+        return list(chosen[:, : image.height, : image.width].cpu().numpy())
 
     def mask_at(
         self,
@@ -143,7 +144,7 @@ class SamSegmenter:
             multimask_output=len(clicks) == 1 and box is None and rough is None,
         )
         best = int(quality.argmax())
-        return masks[best], logits[best : best + 1]
+        return masks[best, : image.height, : image.width], logits[best : best + 1]
 
     def _as_logits(self, image: Image.Image, mask: np.ndarray) -> np.ndarray:
         """A mask as SAM takes it: (1, S, S) float32, S four times the embedding's side, padded like the picture."""
@@ -160,7 +161,7 @@ class SamSegmenter:
         return logits
 
     def _set_image(self, image: Image.Image) -> None:
-        pixels = np.array(image.convert("RGB"))
+        pixels = np.array(padded(image.convert("RGB")))
         key = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
         predictor = self.predictor
         if key in self._cache:

@@ -128,6 +128,15 @@ def test_boxes_are_in_pixels_of_the_picture():
     assert found.score == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize("size", [(3000, 8), (8, 3000)])
+def test_pictures_of_any_shape_are_looked_at(size):
+    for each in tiny_detector(box_threshold=0.0).detect(picture(*size), "car"):
+        x0, y0, x1, y1 = each.box
+        assert 0 <= x0 < x1 <= size[0] and 0 <= y0 < y1 <= size[1]
+    half = HandMade({0: {"car": 0.9}}, [[0.25, 0.01, 0.5, 0.02]])  # shares of 3200 x 400, as which it is seen
+    assert half.detect(picture(3200, 8), "car")[0].box == pytest.approx((0, 0, 1600, 8))
+
+
 def test_every_word_counts_or_only_the_best():
     tokens = {0: {"red": 0.8, "car": 0.8}, 1: {"red": 0.05, "car": 0.9}}
     boxes = [[0.2, 0.5, 0.2, 0.2], [0.8, 0.5, 0.2, 0.2]]

@@ -18,7 +18,7 @@ from instructedit_models.errors import (
 )
 from instructedit_models.sam_model import SamConfig, build_sam
 from instructedit_models.segmenter import GroundedSegmenter, SamSegmenter, SearchOptions
-from instructedit_models.types import Box, Detection
+from instructedit_models.types import Box, Click, Detection
 
 TINY = SamConfig(image_size=32, patch_size=4, width=16, depth=2, heads=2, window_size=4, prompt_dim=16, decoder_heads=2)
 COLOURS = {"red": (220, 40, 40), "blue": (40, 60, 220), "green": (40, 180, 60), "yellow": (240, 210, 40)}
@@ -41,6 +41,14 @@ def test_one_mask_per_box_at_the_size_of_the_picture(multimask):
     assert [mask.shape for mask in masks] == [(36, 50), (36, 50)]
     assert all(mask.dtype == bool for mask in masks)
     assert tiny_sam().masks(noise(), []) == []
+
+
+@pytest.mark.parametrize("size", [(2000, 8), (8, 2000)])
+def test_pictures_of_any_shape_are_masked(size):
+    image = noise(*size)
+    (mask,) = tiny_sam().masks(image, [(0, 0, 8, 8)])
+    assert mask.shape == size[::-1]
+    assert tiny_sam(clicks=True).mask_at(image, [Click(3, 3)], mask=np.ones(size[::-1], bool)).shape == size[::-1]
 
 
 def test_an_image_is_embedded_once(monkeypatch):
