@@ -48,6 +48,8 @@ def matching_versions(conversation: Conversation, words: str) -> list[Version]:
     text = " ".join(re.sub(r"[^\w#.' -]", " ", words.lower()).split()).strip(" .'")
     text = re.sub(r"^(?:(?:go )?back to |to )", "", text)
     plain = re.sub(r"^(?:the )?(?:very )?", "", text)
+    plain = re.sub(r"^(?:version|picture|image|one|way it was) (?=before )", "", plain)
+    plain = re.sub(r"^(.+?) before (?:it|they) (?:was|were|became|turned|got) (.+)$", r"before \2 \1", plain)
     if not plain:
         raise BadParameterError("No version was named; give its number, its id or what it was.")
     if (number := _named_number(plain)) is not None:

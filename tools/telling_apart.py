@@ -5,7 +5,8 @@ of three things were edited, the other one is the third; and what was found as a
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -24,6 +25,8 @@ SAME_THING = 0.5
 """Of two masks of one thing, or of a thing and its part, at least this share of the smaller lies in the other."""
 _WHOLE_PICTURE = 0.6
 _REMEMBERED_MASKS = 40
+_ONLY_SOME = re.compile(r"\bonly \d+ (?:of \d+ )?found")
+"""The note of a grounding that found fewer things than were asked for: another picture may show more."""
 
 
 def ground(context: ToolContext, image_id: str, prompt: str) -> Grounding:
@@ -41,6 +44,8 @@ def ground(context: ToolContext, image_id: str, prompt: str) -> Grounding:
             found = context.models.grounded.segment(
                 conversation.image(looked_at), prompt, exclude=_edited_last(context, image_id, looked_at, prompt)
             )
+            if looked_at != image_id and _ONLY_SOME.search(found.note or ""):
+                continue
             found = _others(conversation, image_id, found)
         except NothingFoundError:
             if looked_at == image_id:
@@ -156,13 +161,33 @@ def _known(conversation: Conversation, image_id: str, noun: str) -> Iterator[np.
 
 
 def _once_each(grounding: Grounding) -> Grounding:
-    """The grounding with every thing counted once: of ties that overlap, the surest."""
+    """The grounding with every thing counted once: of ties, or of several that are meant, the surest that overlap."""
     tied = [i for i, region in enumerate(grounding.regions) if region.id in grounding.ambiguous]
+    kept = _apart(grounding, tied)
+    if len(kept) < len(tied):
+        return _chosen(grounding, sorted(kept))
+    reference = _reference(grounding.prompt)
+    meant = [i for i, region in enumerate(grounding.regions) if region.chosen]
+    alone = _apart(grounding, meant)
+    if tied or len(alone) == len(meant) or reference is None:
+        return grounding
+    if reference.quantifier == "count" and not reference.positional:
+        best = [*alone, *(i for i in _surest(grounding, range(len(grounding.regions))) if i not in meant)]
+        alone = _apart(grounding, best, ordered=True)[: len(meant)]
+    return _with(grounding, set(alone), ())
+
+
+def _surest(grounding: Grounding, places: Iterable[int]) -> list[int]:
+    return sorted(places, key=lambda place: -grounding.regions[place].score)
+
+
+def _apart(grounding: Grounding, places: Sequence[int], ordered: bool = False) -> list[int]:
+    """Of regions that are the same thing, the surest, or the first where they are ordered already."""
     kept: list[int] = []
-    for i in sorted(tied, key=lambda place: -grounding.regions[place].score):
+    for i in places if ordered else _surest(grounding, places):
         if not any(_same(grounding.regions[i].mask, grounding.regions[j].mask) for j in kept):
             kept.append(i)
-    return _chosen(grounding, sorted(kept)) if len(kept) < len(tied) else grounding
+    return kept
 
 
 def _untouched(conversation: Conversation, grounding: Grounding, places: Sequence[int], edit: EditNode) -> list[int]:

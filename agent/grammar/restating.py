@@ -6,16 +6,18 @@
 import re
 
 from agent.grammar import lexicon
-from agent.grammar.changes import new_look
+from agent.grammar.changes import new_look, part_of
 from agent.grammar.history import plain, praised
 from agent.grammar.looks import parse_look
+from agent.grammar.number import singular
 from agent.grammar.tokens import tokenize
 from agent.plans import EditPlan
+from instructedit_models.lexicon import OWNED
 
 __all__ = ["restated"]
 
 _HESITATION = re.compile(
-    r"^(?:(?:oh|ah|aha|hm+|um+|uh|ugh|well|ok|okay|alright|so|yeah)\b[ ,.!;:-]*(?=\w)"
+    r"^(?:(?:oh|ah|aha|hm+|um+|uh|ugh|well|ok|okay|alright|so(?! should| must)|yeah|wait(?=,? i ))\b[ ,.!;:-]*(?=\w)"
     r"|(?:fine|sure|yes|yep|right|great|good|nice|perfect|cool|lovely|thanks|thank you|next|finally|hold on|hang on)"
     r"[,.!;:-]+ *(?=\w))+"
 )
@@ -63,8 +65,10 @@ _TURNS: tuple[tuple[str, str], ...] = (
      rf"(?:so |please |and )*(?:undo|revert|take back|cancel) (?:that|it|them|this)(?: one| back)?", r"undo only \1"),
     (rf"(?:bring|get) (?:back ({_NP})|({_NP}) back){_ALREADY}", r"go back to \1\2"),
     (rf"(?:i want|i'd like|give me|we need) ({_NP}) back{_ALREADY}", r"go back to \1"),
-    (r"(?:compare|check) (?:it|this|that|the picture) (?:to|with|against) the (?:original|first|start).*",
-     "what did we change?"),
+    (r"(?:let me |let us |let's )?(?:compare|check)(?: it| this| that| the picture)?,? (?:to|with|against) the "
+     r"(?:original|first|start|beginning).*", "what did we change?"),
+    (rf"i (?:like|liked|prefer|preferred) the (?:old|previous|first|original) ({_LOOK}) (?:more|better)",
+     r"undo only the \1"),
     (r"(?:what is|what's|what are) (?:the )?differen(?:t|ces?)(?: (?:to|from|now|so far)\b.*)?", "what did we change?"),
     # strength
     (rf"(?:take|bring|turn|knock) (?:it |that |this )?down(?: {_EASED})?", "a bit less"),
@@ -76,7 +80,17 @@ _TURNS: tuple[tuple[str, str], ...] = (
     (r"(?:(?:that|it|this)(?: is|'s| looks)? )?(?:a bit |way |far |much |still |really )*"
      r"(?:too (?:faint|weak|subtle|timid|washed out)|underdone|washed out|not visible(?: enough)?)", "stronger"),
     (r"(?:go )?(?:even |a lot |much )?(?:bolder|harder|heavier|more of (?:that|it|this))", "stronger"),
+    (r"(?:(?:a bit|slightly|a little|a tad|just) )*(more|less|stronger|weaker) than (?:that|this|it|before)",
+     r"a bit \1"),
     # edits
+    (rf"(?:i(?: would|'d)? (?:want|like|love|prefer)|i need|let) ({_NP}) to (match .+)", r"make \1 \2"),
+    (rf"(?:recolou?r|change|edit|repaint|take) ({_NP}),? (?:and )?(make|paint|colou?r|turn|dye) it (.+)", r"\2 \1 \3"),
+    (r"(?:i (?:do not|don't|did not|didn't) want|i(?: have|'ve) never asked for) (?:an?|the) [\w -]+?[,.;] *(?:but )?"
+     r"((?:make|turn|paint) it .+)", r"no, \1"),
+    (r"no,? (not the .+)", r"\1"),
+    (r"so (?:should|must|could)(?: be)? (.+)", r"the same for \1"),
+    (r"ditto(?: for| with| on)? (.+)", r"the same for \1"),
+    (rf"({_NP}),? next", r"the same for \1"),
     (rf"(make|paint|colou?r|turn|dye) (?:everything|all of it|all) ({_LOOK}) (?:except|but|apart from|other than|save) "
      r"(?:for )?(.+)", r"\1 everything except \3 \2"),
     (r"(?:put|place|set|move) (?:everything|it all|them all|all of (?:it|them|this)|the whole (?:thing|scene|picture)) "
@@ -85,7 +99,8 @@ _TURNS: tuple[tuple[str, str], ...] = (
      rf"(?:say|maybe|perhaps|like|how about|for example|something like) ({_LOOK})", r"make \1 \2"),
     (rf"(?:give|let) ({_NP}) (?:have )?(?:a different|another|a new|some other) (?:colou?r|material|look),? "
      rf"(?:say|maybe|perhaps|like|how about|for example|something like) ({_LOOK})", r"make \1 \2"),
-    (rf"({_NP}) (?:needs|need|could use|deserves|could do with|should get|wants) (an? .+)", r"give \1 \2"),
+    (rf"({_NP}) (?:needs|need|could use|deserves|could do with|should get|wants) "
+     r"(an? .+|[a-z-]+ [a-z]+s)", r"give \1 \2"),
     (r"(?:do|change|edit|paint|colou?r|treat|make) (.+?) (?:in )?(?:exactly )?(?:the )?same way", r"the same for \1"),
 )  # fmt: skip
 _PATTERNS = tuple((re.compile(pattern), words) for pattern, words in _TURNS)
@@ -102,6 +117,17 @@ _SAME_LOOK = re.compile(
     r"(?:\b(?:in|of|with|to|into|have|get|has) )?\b(?:the|that|this|exactly the) (?:very |exact )?same "
     r"(?P<what>[a-z-]+)(?! as\b| like\b| of\b)(?= |$)"
 )
+_ALSO = r"(?:(?:and|also|now|then|but)\b,? )*"
+_TOO_LOOK = re.compile(
+    r"(?:(?:it|that|this)(?: is|'s| looks)? )?(?:a bit |way |far |much |still )*too (?P<look>[a-z-]+)(?:[,.;] .+)?"
+)
+_MORE_LOOK = re.compile(r"(?:make it )?(?:even |much |a bit |still |a lot )*(?P<look>[a-z]+)er")
+_WITHOUT = re.compile(rf"{_ALSO}(?:without|no|lose|drop) (?:the |those |these |any )?(?P<what>[a-z]{{4,}})")
+_WHOM = r"(?P<whom>(?:the|both|all|my|its) [\w' -]{2,40}?)"
+_FOR = re.compile(
+    rf"{_ALSO}(?:an? )?(?P<look>[a-z-]+)(?: (?P<part>[a-z]+))? for {_WHOM}(?: too| as well| please| then)*"
+)
+_EACH_ITS = re.compile(rf"{_ALSO}{_WHOM} (?:an? )?(?P<look>[a-z-]+) (?P<part>[a-z]+)(?: too| as well| please)*")
 _SORTS = frozenset("color colour shade hue tone material pattern look style".split())
 
 
@@ -115,14 +141,18 @@ def restated(text: str, last: EditPlan | None, current: bool) -> str:
     """
     said = plain(text)
     bare = _opened(said)
+    asked = re.sub(r"(?:,? (?:please|thanks|thank you))+$", "", bare)
     for pattern, words in _PATTERNS:
-        match = pattern.fullmatch(bare)
+        match = pattern.fullmatch(asked)
         if match:
             return match.expand(words).strip()
-    for step in (_other_ground, _without_contrast, lambda words: _leaning(words, last, current)):
+    for step in (_other_ground, _without_contrast):
         found = step(bare)
         if found is not None:
             return found
+    found = _leaning(bare, last, current) or _given(bare, last)
+    if found is not None:
+        return found
     return text if bare == said else bare
 
 
@@ -165,6 +195,33 @@ def _leaning(said: str, last: EditPlan | None, current: bool) -> str | None:
         look = new_look(last)
         if look and (match["what"] in _SORTS or match["what"] in look.split()):
             return " ".join(f"{said[: match.start()]} {look} {said[match.end() :]}".split())
-    if current and (match := _WITH.fullmatch(said)):
+    if not current:
+        return None
+    if match := _WITH.fullmatch(said):
         return f"give it {match[1]}"
+    looks = new_look(last).split()
+    if (match := _TOO_LOOK.fullmatch(said)) and match["look"] in looks:
+        return "a bit less"
+    if (match := _MORE_LOOK.fullmatch(said)) and {match["look"], f"{match['look']}e"} & {
+        word for look in looks for word in (look, f"{look}{look[-1]}")
+    }:
+        return "stronger"
+    if (match := _WITHOUT.fullmatch(said)) and any(look.startswith(match["what"][:3]) for look in looks):
+        return "undo"
     return None
+
+
+def _given(said: str, last: EditPlan | None) -> str | None:
+    """As in "red roof for the small house", "and the right one a blue crown", "yellow for the cat"."""
+    match = _FOR.fullmatch(said) or _EACH_ITS.fullmatch(said)
+    if match is None or parse_look((match["look"],)) is None:
+        return None
+    part = match["part"]
+    if part is None:
+        return f"make {match['whom']} {match['look']}"
+    if part == "one":
+        part = part_of(last.segmentation_prompt) if last is not None else None
+    if part is None or (singular(part) not in OWNED):
+        return None
+    article = "" if part.endswith("s") else "a "
+    return f"give {match['whom']} {article}{match['look']} {part}"

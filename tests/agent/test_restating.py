@@ -64,6 +64,11 @@ def test_one_back(text: str) -> None:
         ("tone it back a bit", "feedback", "weaker"),
         ("crank it up", "feedback", "stronger"),
         ("it's still washed out", "feedback", "stronger"),
+        ("slightly more than that", "feedback", "stronger"),
+        ("even bluer", "feedback", "stronger"),
+        ("too blue, tone it down", "feedback", "weaker"),
+        ("I like the old background more", "take_out", "background"),
+        ("let me compare with the start", "versions", None),
         ("I'm happy with that", "cancelled", None),
     ],
 )
@@ -114,6 +119,26 @@ def test_history_and_feedback(text: str, kind: str, about: object) -> None:
         ("make the wheel of the bus black", "the other wheel too", [("other wheel of the bus", "a black wheel")]),
         ("make the sail of the boat red", "and a black hull", [("hull of the boat", "a black hull")]),
         ("turn the tree into a house", "with a red roof", [("roof of the house", "a red roof")]),
+        ("make the boat green", "the flower needs yellow petals", [("petals of the flower", "yellow petals")]),
+        ("make the flower red", "recolour the cat, make it white", [("cat", "a white cat")]),
+        ("make the flower red", "ditto for the cat", [("cat", "a red cat")]),
+        ("make the flower red", "so should the bus", [("bus", "a red bus")]),
+        ("make the flower red", "the car next please", [("car", "a red car")]),
+        ("turn the cat into a dog", "I don't want a dog, make it a fish", [("cat", "a fish")]),
+        ("make the cup red", "red roof for the small house please", [("roof of the small house", "a red roof")]),
+        (
+            "make the roof of the small house red",
+            "and a blue one for the big house",
+            [("roof of the big house", "a blue roof")],
+        ),
+        ("make the ball yellow", "yellow for the cat too", [("cat", "a yellow cat")]),
+        ("make the ball yellow", "no not the ball, the fish", [("fish", "a yellow fish")]),
+        (
+            "make the crown of the left tree red",
+            "and the right one a blue crown",
+            [("crown of the right tree", "a blue crown")],
+        ),
+        ("make the cups blue", "wait I only meant the top one", [("top cup", "a blue cup")]),
     ],
 )
 def test_edits(last: str, text: str, edits: list[tuple[str, str]]) -> None:
@@ -144,3 +169,7 @@ def test_an_answer_about_a_thing_makes_it_the_topic() -> None:
     assert topic("are there two cups?") is None
     talk = Talk("change the color of it to red", question="is there a car in this picture?")
     assert planned(understand_turn(talk)) == [("car", "a red car")]
+
+
+def test_without_what_was_just_asked_for_is_one_back() -> None:
+    assert turn("hmm, without the dots", "make the heart dotted").kind == "undo"

@@ -127,6 +127,8 @@ def test_the_tool_redo(context: ToolContext):
         ("when the sky was pink", "image_3"),
         ("before the pink sky", "image_2"),
         ("before the tiger", "image_1"),
+        ("the version before the tiger", "image_1"),
+        ("the car before it was blue", "image_1"),
         ("the blue car", "image_4"),
         ("the cat", "image_1"),
         ("the car that was green", "image_5"),
