@@ -213,6 +213,35 @@ def test_a_turn_can_be_stopped_and_a_reload_finds_it_at_work(
 
 
 @pytest.mark.slow
+def test_the_picture_shows_how_the_edit_looks_so_far(serve: Callable, open_page: Callable, picture: Path) -> None:
+    served = serve()
+    served.models.editor.pause = 0.3
+    page = open_page(served.url)
+    begin(page, picture)
+    say(page, "Make the blue box yellow")
+    page.wait_for_selector("#preview", state="visible")
+    shown, whole = page.locator("#preview").bounding_box(), page.locator("#shown").bounding_box()
+    assert all(abs(shown[side] - whole[side]) < 1 for side in whole)
+    page.wait_for_function("document.getElementById('preview').naturalWidth === 192")
+    page.click("#stop")
+    page.wait_for_selector("text=Stopped; the picture is as it was.")
+    assert page.locator("#preview").is_hidden()
+
+
+@pytest.mark.slow
+def test_without_a_sam_for_clicks_there_is_nothing_to_click_with(
+    serve: Callable, open_page: Callable, picture: Path
+) -> None:
+    served = serve()
+    served.service.clicks = False
+    page = open_page(served.url)
+    begin(page, picture)
+    page.click("#paint")
+    page.wait_for_selector("[data-tool=brush]", state="visible")
+    assert page.locator("[data-clicks]:visible").count() == 0
+
+
+@pytest.mark.slow
 def test_before_and_after_mask_and_deletion(serve: Callable, open_page: Callable, picture: Path) -> None:
     page = open_page(serve().url)
     begin(page, picture)
