@@ -6,7 +6,7 @@ Called by `imaging` only.
 import numpy as np
 from PIL import Image
 
-__all__ = ["NATIVE_MODES", "split_alpha", "to_native", "to_rgb"]
+__all__ = ["NATIVE_MODES", "lost_depth", "split_alpha", "to_native", "to_rgb"]
 
 NATIVE_MODES = {
     "PNG": {"1", "L", "P", "RGB", "I;16"},
@@ -89,6 +89,16 @@ def to_native(image: Image.Image, before: Image.Image, native: Image.Image, form
     else:
         own[changed] = grey[changed].astype(np.uint16) * 257
     return Image.fromarray(own)
+
+
+def lost_depth(native: Image.Image | None, out: Image.Image) -> list[str]:
+    """A sentence for the person where 16-bit grey is written with 8 bits, for an edit in colour or the format's sake."""
+    if native is None or native.mode != "I;16" or out.mode == native.mode:
+        return []
+    return [
+        "The 16-bit grey picture is written with 8 bits per channel, since an edit in colour or this format needs it; "
+        "values outside the edit are rounded."
+    ]
 
 
 def _with_palette(rgb: np.ndarray) -> Image.Image | None:

@@ -23,7 +23,7 @@ from instructedit_models import png_writing
 from instructedit_models.errors import BadImageError, BadMaskError, BadOutputError
 from instructedit_models.heif import heif_reader
 from instructedit_models.image_metadata import Metadata, embed, encoding_of, read_metadata
-from instructedit_models.image_modes import split_alpha, to_native, to_rgb
+from instructedit_models.image_modes import lost_depth, split_alpha, to_native, to_rgb
 from instructedit_models.provenance import Provenance
 
 __all__ = [
@@ -186,6 +186,7 @@ def save_image(
         if like.image.size != image.size:
             raise BadImageError(f"The edited picture is {_size(image)}, the one that was read {_size(like.image)}.")
         out = image if like.native is None else to_native(image, like.image, like.native, form)
+        notes += lost_depth(like.native, out)
         held = like.held
         same_colours = like.native is None or out.mode == like.native.mode or like.native.mode == "P"
         if like.format == form and same_colours:
@@ -393,7 +394,6 @@ def _encode(image: Image.Image, file: BinaryIO, form: str, options: dict[str, An
     many = form == "PNG" and image.width * image.height > _MANY_PIXELS
     if many and image.mode in png_writing.MODES:
         png_writing.write_png(image, file, options)
-        return
-    if many:
-        options = options | {"compress_level": 1, "compress_type": zlib.Z_RLE}
-    image.save(file, format=form, **options)
+    else:
+        fast = {"compress_level": 1, "compress_type": zlib.Z_RLE} if many else {}
+        image.save(file, format=form, **options, **fast)

@@ -358,3 +358,13 @@ def test_masks_of_zeros_and_ones_and_transparency(tmp_path: Path) -> None:
     white = np.full((24, 32, 4), 255, np.uint8)
     white[..., 3] = mask * 255
     np.testing.assert_array_equal(load_mask(_save(tmp_path, "a.png", Image.fromarray(white)), (32, 24)), mask)
+
+
+def test_colour_in_a_16_bit_grey_picture_is_said_to_cost_its_depth(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(2000, dtype=np.uint16).reshape(40, 50) * 30).save(tmp_path / "in.png")
+    loaded = load_image(tmp_path / "in.png")
+    assert save_image(loaded.image, tmp_path / "same.png", loaded) == ()
+    edited = loaded.image.copy()
+    edited.paste((250, 10, 10), (3, 3, 9, 9))
+    (note,) = save_image(edited, tmp_path / "out.png", loaded)
+    assert "8 bits per channel" in note and load_image(tmp_path / "out.png").mode == "RGB"
