@@ -92,7 +92,7 @@ def to_native(image: Image.Image, before: Image.Image, native: Image.Image, form
 
 
 def lost_depth(native: Image.Image | None, out: Image.Image) -> list[str]:
-    """A sentence for the person where 16-bit grey is written with 8 bits, for an edit in colour or the format's sake."""
+    """A sentence for the person where 16-bit grey is written with 8 bits, for an edit in colour or for the format."""
     if native is None or native.mode != "I;16" or out.mode == native.mode:
         return []
     return [
