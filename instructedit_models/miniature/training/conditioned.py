@@ -28,6 +28,9 @@ from instructedit_models.miniature.training.vae import load_vae
 
 CELLS = 16
 
+VALIDATED = 256
+"""Examples of validation seeds that the figures are of."""
+
 
 class Example(NamedTuple):
     """What one training example is made of.
@@ -173,7 +176,7 @@ def run_recipe(recipe: Recipe, module: str, argv: list[str] | None = None) -> No
 def _finish(model: UNet2DConditionModel, steps: int, states: TextStates, recipe: Recipe) -> None:
     """Measures the epsilon error with right and with wrong texts on validation seeds, then writes the weights."""
     vae = load_vae()
-    examples = list(islice(recipe.examples(Path(), np.random.default_rng(8), True), 256))
+    examples = list(islice(recipe.examples(Path(), np.random.default_rng(8), True), VALIDATED))
     data = torch.cat([encoded(vae, examples[i : i + 64]) for i in range(0, len(examples), 64)])
     told = states([each.text for each in examples])
     figures = caption_errors(model, data[:, :4], told, shown(recipe, data, vae.config.scaling_factor))

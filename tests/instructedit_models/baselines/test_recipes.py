@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionInpaintPipeline, StableDiffusionInstructPix2PixPipeline
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-from instructedit_models.miniature.training import conditioned, inpainting_unet, instruct_pix2pix
+from instructedit_models.miniature.training import conditioned, inpainting_unet, instruct_pix2pix, unet, vae
+from instructedit_models.miniature.training.data import Pool
 from instructedit_models.miniature.training.unet import denoising_loss, schedule
+from instructedit_models.miniature.world import TRAIN_SEEDS
 from tests.instructedit_models.baselines.tiny import picture, wide_unet
 from tests.instructedit_models.tiny_diffusion import SCHEDULER_CONFIG, tiny_components
 
@@ -124,3 +127,54 @@ def test_a_cache_is_filled_and_read(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         assert example[4].unique().tolist() == [1.0] and example[5:].unique().tolist() == [9.0]
     shown = conditioned.shown(instruct_pix2pix.RECIPE, torch.ones(1, 8, 16, 16), 0.5)
     assert shown.shape == (1, 4, 16, 16) and (shown == 2).all()
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of weights with the committed VAE and text encoder and a UNet so small that a step takes no time."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for name in ("vae", "text"):
+        (folder / name).symlink_to(conditioned.WEIGHTS / name)
+    small = UNet2DConditionModel(
+        sample_size=16, layers_per_block=1, block_out_channels=(16, 32), norm_num_groups=8, cross_attention_dim=128,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=4,
+    )  # fmt: skip
+    small.save_pretrained(folder / "unet")
+    for module in (vae, unet, conditioned):
+        monkeypatch.setattr(module, "WEIGHTS", folder)
+    return folder
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Gives PyTorch its threads back after a recipe."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize(("module", "channels"), [(instruct_pix2pix, 8), (inpainting_unet, 9)])
+def test_a_recipe_prepares_trains_and_goes_on(
+    module: Any, channels: int, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = Pool(tmp_path / "pool", TRAIN_SEEDS[:3], create=True)
+    pool.draw()
+    few = inpainting_unet.validation_samples(3)
+    monkeypatch.setattr(inpainting_unet, "training_pool", lambda work: pool)
+    monkeypatch.setattr(inpainting_unet, "validation_samples", lambda count: few)
+    monkeypatch.setattr(conditioned, "VALIDATED", 8)
+    common = ["--work", str(tmp_path / "work"), "--batch", "4", "--threads", "1"]
+    module.main([*common, "--prepare", "6"])
+    module.main([*common, "--minutes", "0.005"])
+    folder = weights / module.RECIPE.name
+    first = json.loads((folder / "training.json").read_text())
+    module.main([*common, "--minutes", "0.005", "--resume"])
+    card = json.loads((folder / "training.json").read_text())
+    assert card["steps"] > first["steps"] > 0 and card["recipe"] == module.RECIPE.name
+    assert all(np.isfinite(value) for value in card["validation"].values())
+    loaded = UNet2DConditionModel.from_pretrained(folder)
+    assert loaded.config.in_channels == channels
+    assert "_name_or_path" not in (folder / "config.json").read_text()
