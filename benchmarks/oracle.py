@@ -65,7 +65,7 @@ class OracleModels:
         self.drawn = drawn
         self.conversation: Conversation | None = None
         self.name = models.name
-        self.editor, self.scorer = models.editor, models.scorer
+        self.editor, self.scorer, self.media = models.editor, models.scorer, models.media
         self.grounded: GroundedSegmenter = _OracleSegmenter(self)
         self.describer = _OracleDescriber(self)
         self._known: dict[str, tuple[Thing, ...]] = {}
