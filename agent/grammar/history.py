@@ -43,7 +43,8 @@ _BACKWARDS = re.compile(
 )
 _ALL = re.compile(
     rf"^{_SOFT}(?:start over|start again|begin again|start from scratch|reset|(?:undo|revert|discard|cancel|take back) "
-    r"(?:everything|all|all of (?:it|them|that)|all (?:the |my |your |our )?(?:edits|changes)|them all))\b.*$"
+    r"(?:everything|it all|that all|the lot|all|"
+    r"all of (?:it|them|that)|all (?:the |my |your |our )?(?:edits|changes)|them all))\b.*$"
 )
 _REDO = re.compile(
     rf"^{_SOFT}(?:redo|re-do|(?:undo|take back|cancel) the undo)(?: (?:that|it|this))?(?: the)?(?: last)?"

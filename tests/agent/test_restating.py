@@ -52,6 +52,7 @@ def test_one_back(text: str) -> None:
     ("text", "kind", "about"),
     [
         ("remove the last two changes", "undo", 2),
+        ("undo it all", "go_back", "original"),
         ("forget the heart", "take_out", "heart"),
         ("leave the boat as it was", "take_out", "boat"),
         ("the boat is wrong, undo that", "take_out", "boat"),
