@@ -62,6 +62,12 @@ def saved_mask_of(workspace: Workspace, name: str, size: tuple[int, int]) -> np.
     return workspace.objects.mask(rows[0][0]) if rows else None
 
 
+def saved_names(workspace: Workspace) -> list[str]:
+    """The names of all masks that were saved in a workspace, in alphabetical order."""
+    rows = workspace.query("SELECT DISTINCT prompt FROM masks WHERE origin = 'given' AND prompt != '' ORDER BY prompt")
+    return [name for (name,) in rows]
+
+
 def stand_in(context: ToolContext, image_id: str, prompt: str) -> ToolResult | None:
     """The answer of `segment` where nothing need be found: the person's own mask replaces it, or a saved one is named.
 

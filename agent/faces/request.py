@@ -100,18 +100,26 @@ def masking_of(args: argparse.Namespace, size: tuple[int, int]) -> "MaskRules":
 
 def _own_mask(args: argparse.Namespace, size: tuple[int, int]) -> "np.ndarray":
     """A file, or where there is none of that name, a mask that was saved in the workspace."""
+    from instructedit_models.errors import BadParameterError
     from instructedit_models.imaging import load_mask
 
-    place = workspace_of(args)
-    if not Path(args.mask).exists() and not Path(args.mask).suffix and (place / "workspace.sqlite").is_file():
-        from tools.own_masks import saved_mask_of
+    if Path(args.mask).exists() or Path(args.mask).suffix:
+        return load_mask(args.mask, size)
+    place, names = workspace_of(args), list[str]()
+    if (place / "workspace.sqlite").is_file():
+        from tools.own_masks import saved_mask_of, saved_names
         from tools.workspace import Workspace
 
         workspace = Workspace(place, create=False)
         try:
             saved = saved_mask_of(workspace, args.mask, size)
+            names = saved_names(workspace)
         finally:
             workspace.close()
         if saved is not None:
             return saved
-    return load_mask(args.mask, size)
+    known = f"the ones saved there are {', '.join(map(repr, names[:8]))}" if names else "none is saved there"
+    raise BadParameterError(
+        f"There is no file '{args.mask}', and no mask of that name for a picture of {size[0]} x {size[1]} pixels "
+        f"in the workspace {place}; {known}."
+    )

@@ -82,6 +82,7 @@ def test_refinements_and_feather(
     [
         (["--mask", "missing.png"], "bad_image", "no file"),
         (["--mask", "input.jpg"], "bad_image", "no file"),
+        (["--mask", "skyline"], "bad_parameter", "none is saved there"),
         (["--mask", "small.png"], "bad_mask", "9 x 9"),
         (["--mask", "black.png"], "bad_mask", "all black"),
         (["--mask-mode", "add"], "bad_parameter", "--mask"),
@@ -118,6 +119,9 @@ def test_a_mask_saved_in_the_workspace_goes_by_its_name(
         mask = context.conversation.mask(made or "")
     edited([str(source), MAKE, "-o", str(tmp_path / "out.png"), "--mask", "shed"], capsys)
     assert (pixels(tmp_path / "out.png")[mask] == COLOURS["blue"]).all()
+    assert main(["edit", str(source), MAKE, "-o", str(tmp_path / "other.png"), "--mask", "barn", *OFFLINE]) == 2
+    message = json.loads(capsys.readouterr().out)["error"]["message"]
+    assert "no file 'barn'" in message and "'shed'" in message
 
 
 @pytest.mark.parametrize(("name", "expected"), [("photo.jpg", "photo_edited.png"), ("scan.tif", "scan_edited.tif")])
