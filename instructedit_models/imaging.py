@@ -19,7 +19,6 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from PIL import Image, ImageOps
 
-from instructedit_models import png_writing
 from instructedit_models.errors import BadImageError, BadMaskError, BadOutputError
 from instructedit_models.heif import heif_reader
 from instructedit_models.image_metadata import Metadata, embed, encoding_of, read_metadata
@@ -392,8 +391,5 @@ def _write(
 
 def _encode(image: Image.Image, file: BinaryIO, form: str, options: dict[str, Any]) -> None:
     many = form == "PNG" and image.width * image.height > _MANY_PIXELS
-    if many and image.mode in png_writing.MODES:
-        png_writing.write_png(image, file, options)
-    else:
-        fast = {"compress_level": 1, "compress_type": zlib.Z_RLE} if many else {}
-        image.save(file, format=form, **options, **fast)
+    fast = {"compress_level": 1, "compress_type": zlib.Z_RLE} if many else {}
+    image.save(file, format=form, **options, **fast)

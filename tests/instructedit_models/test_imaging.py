@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from instructedit_models import imaging
 from instructedit_models.errors import BadImageError, BadMaskError, BadOutputError
 from instructedit_models.imaging import check_writable, load_image, load_mask, save_image, save_mask
+from instructedit_models.provenance import Provenance
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -368,3 +370,17 @@ def test_colour_in_a_16_bit_grey_picture_is_said_to_cost_its_depth(tmp_path: Pat
     edited.paste((250, 10, 10), (3, 3, 9, 9))
     (note,) = save_image(edited, tmp_path / "out.png", loaded)
     assert "8 bits per channel" in note and load_image(tmp_path / "out.png").mode == "RGB"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1"])
+def test_a_large_picture_is_saved_as_a_small_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    rgba = Image.fromarray(np.random.default_rng(1).integers(0, 256, (70, 90, 4), dtype=np.uint8), "RGBA")
+    (rgba if mode == "RGBA" else rgba.convert("RGB").convert(mode)).save(tmp_path / "in.png", dpi=(72, 72))
+    loaded = load_image(tmp_path / "in.png")
+    save_image(loaded.image, tmp_path / "small.png", loaded, Provenance("instructedit", "test"))
+    monkeypatch.setattr(imaging, "_MANY_PIXELS", 1000)
+    save_image(loaded.image, tmp_path / "large.png", loaded, Provenance("instructedit", "test"))
+    with Image.open(tmp_path / "small.png") as small, Image.open(tmp_path / "large.png") as large:
+        assert large.mode == small.mode
+        np.testing.assert_array_equal(np.asarray(large), np.asarray(small))
+        assert large.info == small.info and "instructedit" in large.info
