@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy import ndimage
 
 from instructedit_models import colours, lexicon
@@ -20,6 +20,8 @@ from instructedit_models.types import Box, Change, Detector, Scorer
 __all__ = ["Verification", "Verifier", "crop_box", "square_around", "verify"]
 
 CONTEXT = 1.5
+CLOSE = (1.1, 1.2)
+"""How wide the crops are (beside the mask's box) on which nouns are told apart: what stands around only misleads."""
 _OVERLAP = 0.4
 """Least overlap (IoU) of a detection's box with the edited thing's."""
 _SMALLEST_PART = 0.05
@@ -128,9 +130,9 @@ class Verifier:
         box = crop_box(self._mask, CONTEXT)
         try:
             crops = [image.crop(box) for image in afters]
-            rows = self._scorer.similarity(crops, [*self._captions, *self._others])
+            rows = self._scorer.similarity(crops, list(self._captions))
             scores = [float(row[1] - row[0]) for row in rows]
-            margins = [float(row[1] - row[2:].max()) if self._others else 0.0 for row in rows]
+            margins = [self._lead(image) for image in afters]
             before = self._score_before
         except UnknownWordError as error:
             return [Verification(False, 0.0, 0.0, f"Not verified: {error}") for _ in afters]
@@ -138,6 +140,18 @@ class Verifier:
             self._judged(after, region, before, score, margin)
             for after, region, score, margin in zip(afters, regions, scores, margins, strict=True)
         ]
+
+    def _lead(self, after: Image.Image) -> float:
+        """By how much the edited caption's noun fits the result better than each other one; 0 where none is known.
+
+        The mean over close crops and their mirror images, since one alone is easily mistaken.
+        """
+        if not self._others:
+            return 0.0
+        crops = [after.crop(crop_box(self._mask, context)) for context in CLOSE]
+        crops += [ImageOps.mirror(crop) for crop in crops]
+        fits = self._scorer.similarity(crops, [self._captions[1], *self._others]).mean(axis=0)
+        return float(fits[0] - fits[1:].max())
 
     @cached_property
     def _score_before(self) -> float:
