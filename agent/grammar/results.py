@@ -174,6 +174,8 @@ def _adjective_after(tokens: Tokens, guess: bool) -> list[Draft] | None:
     for i in range(1, len(tokens)):
         if tokens[i] == "light" and tokens[i - 1] in lexicon.LIGHT_COMPOUNDS:
             continue
+        if tokens[i] == tokens[i - 1] and parse_look(tokens[i + 1 :], guess):  # "the orange orange", purple
+            continue
         look = parse_look(tokens[i:], guess)
         sources = parse_all(tokens[:i]) if look else ()
         if look and sources:

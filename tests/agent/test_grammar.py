@@ -51,6 +51,8 @@ def one(instruction: str, description: str | None = None) -> tuple[str, str, str
          ("old flarn on the left", "Photo of an old flarn", "Photo of two zorps", "shape")),
         ("make the smaller orange orange",
          ("smaller orange", "Photo of an orange", "Photo of an orange orange", "appearance")),
+        ("make the orange orange purple",
+         ("orange orange", "Photo of an orange orange", "Photo of a purple orange", "appearance")),
         ("turn the flower with the green stem orange",
          ("flower with the green stem", "Photo of a flower", "Photo of an orange flower", "appearance")),
         ("change the ball to the left of the tree to a star",
