@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from agent.conversation_steps import IMAGE, MADE, Candidate, Step
 from agent.grammar.answers import declines
+from agent.grammar.naming import Named, by_its_thing
+from agent.grammar.references import edited_thing
 from agent.plans import EditPlan
 
 __all__ = ["Candidate", "Made", "PastTurn", "Pending", "Reading", "Step", "read"]
@@ -96,6 +98,7 @@ class Reading:
         failed: the last turn, where it looked for something that is not there and edited nothing.
         question: what the person asked about the picture in the last turn, None where that was no question.
         last_plan: the plan of the newest edit of the conversation, whether its picture is current or not.
+        names: the names that were given to places of the picture, the newest first.
     """
 
     instruction: str
@@ -111,6 +114,7 @@ class Reading:
     last_plan: EditPlan | None = None
     question: str | None = None
     failed: "Reading | None" = None
+    names: tuple[Named, ...] = ()
 
     def last(self, name: str) -> Step | None:
         """This turn's last answered call of a tool."""
@@ -179,7 +183,39 @@ def _read_turn(
         pending=pending,
         question=past[-1].instruction if past and past[-1].asked else None,
         last_plan=next((each.plan for each in reversed(made) if each.plan), None),
+        names=_names(earlier, made, image_id),
     )
+
+
+def _names(steps: Sequence[Step], made: Sequence[Made], image_id: str) -> tuple[Named, ...]:
+    """The names that were given, each with what is there in a picture: what it was, or what an edit made of it."""
+    leading = _leading(made, image_id)
+    found: dict[str, Named] = {}
+    for number in range(len(steps) - 1, -1, -1):
+        step = steps[number]
+        name = " ".join(str(step.arguments.get("label", "")).split()).casefold()
+        if step.name != "name_mask" or not step.ok or not name or name in found:
+            continue
+        mask_id = str(step.arguments.get("mask_id"))
+        edits = [
+            one for one in leading if one.plan and (one.plan.segmentation_prompt == name or one.mask_id == mask_id)
+        ]
+        looked = (each.masked_as(mask_id) for each in reversed(steps[:number]))
+        became = edited_thing(by_its_thing(edits[0].plan, [Named(name, "")])) if edits and edits[0].plan else None
+        thing = became.said if became is not None else next(filter(None, looked), None)
+        if thing:
+            found[name] = Named(name, thing)
+    return tuple(found.values())
+
+
+def _leading(made: Sequence[Made], image_id: str) -> list[Made]:
+    """The edits that led to a picture, the newest first."""
+    by_id = {each.image_id: each for each in made}
+    found: list[Made] = []
+    while image_id in by_id and len(found) <= len(made):
+        found.append(by_id[image_id])
+        image_id = by_id[image_id].parent_id
+    return found
 
 
 def _asks(message: BaseMessage) -> bool:

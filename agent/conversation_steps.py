@@ -75,6 +75,14 @@ class Step:
         match = re.search(rf"\b{kind}_\d+\b", self.text)
         return match.group() if match else None
 
+    def masked_as(self, mask_id: str) -> str | None:
+        """What a segmentation was asked for where it made that mask, or what it found as one of its candidates."""
+        if not self.ok or self.name != "segment":
+            return None
+        if self.identifier("mask") == mask_id and not self.ambiguous:
+            return str(self.arguments.get("segmentation_prompt"))
+        return next((match[2] for match in _CANDIDATE.findall(self.text) if match[1] == mask_id), None)
+
     def encoding_ratio(self, image_id: str) -> float | None:
         """The ratio that the answer gives for a picture, in a line that begins with its id."""
         for line in self.text.splitlines():

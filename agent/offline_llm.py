@@ -19,6 +19,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from agent.conversation_reading import Reading, read
 from agent.grammar import Understanding
 from agent.grammar.dialogue import Asked, Talk, is_whole, understand_turn
+from agent.grammar.naming import by_its_thing
 from agent.offline_policy import Call, Policy, Words
 from agent.plans import Plan
 from instructedit_models.errors import BadInstructionError
@@ -70,25 +71,33 @@ class OfflineChatModel(BaseChatModel):
     def _talk(self, reading: Reading) -> Talk:
         pending, asked = reading.pending, None
         if pending is not None:
+            meant = self._understood(pending.asked)
             asked = Asked(
                 prompt=pending.prompt,
                 instruction=pending.asked.instruction,
                 ids=tuple(each.id for each in pending.candidates),
                 phrases=tuple(each.phrase for each in pending.candidates),
-                plans=self._understood(pending.asked).edits,
+                plans=meant.edits,
                 before=pending.asked.edited_before,
+                name=meant.name,
             )
         failed = self._understood(reading.failed).edits if reading.failed is not None else ()
+        wholes = (made.plan for made in reversed(reading.made) if made.plan and is_whole(made.plan))
+        before, last, whole = (
+            by_its_thing(plan, reading.names) if plan else None
+            for plan in (reading.edited_before, reading.last_plan, next(wholes, None))
+        )
         return Talk(
             instruction=reading.instruction,
             description=reading.description,
             medium=reading.medium,
-            before=reading.edited_before,
-            last=reading.last_plan,
-            whole=next((made.plan for made in reversed(reading.made) if made.plan and is_whole(made.plan)), None),
+            before=before,
+            last=last,
+            whole=whole,
             question=reading.question,
             asked=asked,
             failed=failed[-1] if failed else None,
+            names=reading.names,
         )
 
 

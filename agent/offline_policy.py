@@ -67,6 +67,8 @@ class Policy:
             return self._taken_out(wanted)
         if kind == "feedback":
             return self._adjusted(wanted)
+        if kind == "name":
+            return self._named(wanted)
         if kind == "variations":
             arguments = {"image_id": image_id, "count": wanted.steps}
             return self._once("variations", arguments, lambda text: Words(text, "edit"))
@@ -77,6 +79,33 @@ class Policy:
         if versions is None or not versions.ok:
             return self._once("list_versions", {}, lambda text: Words(text, "answer"))
         return Words(_changes(versions), "answer")
+
+    def _named(self, wanted: Understanding) -> Call | Words:
+        """Saves the mask of what is to be called by a name, which is looked for where it was not edited last."""
+        reading = self.reading
+        if "name_mask" not in self.tools:
+            return Words(wanted.message or CAN_DO, "cannot_parse")
+        last = reading.edit_of(reading.image_id)
+        mask_id = self._known_place(wanted, last) if wanted.thing else last.mask_id if last else None
+        if isinstance(mask_id, Call):
+            return mask_id
+        if mask_id is None and not wanted.thing:
+            example = f'for example "call the dog the {wanted.name}"'
+            return Words(
+                f'Nothing was edited yet; say what is to be called "{wanted.name}", {example}.', "cannot_parse"
+            )
+        if mask_id is None:
+            segment = {"image_id": reading.image_id, "segmentation_prompt": wanted.thing}
+            found = reading.step("segment", segment)
+            if found is None:
+                return Call("segment", segment) if "segment" in self.tools else Words(_NO_TOOL, "cannot_parse")
+            if found.ambiguous:
+                return Words(_question(f"Which {wanted.thing}", found), "question")
+            mask_id = found.identifier("mask")
+            if not found.ok or mask_id is None:
+                return Words(found.cause, "error")
+        said = f'All right; "the {wanted.name}" means that from now on, for example "make the {wanted.name} blue".'
+        return self._once("name_mask", {"mask_id": mask_id, "label": wanted.name}, lambda _: Words(said, "answer"))
 
     # edits
 

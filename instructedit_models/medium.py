@@ -14,9 +14,10 @@ from instructedit_models.types import Scorer
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Media", "in_own_medium"]
+__all__ = ["Media", "in_medium_of", "in_own_medium"]
 
 _UNSAID = re.compile(r"^(?:an?\s+)?photo(?=\s+of\b)", re.IGNORECASE)
+_SAID = re.compile(r"^((?:an?\s+)?[\w-]+(?:\s+[\w-]+)?)(?=\s+of\b)", re.IGNORECASE)
 _SIDE = 512
 """Pixels that CLIP sees of the longer side at most; it sees fewer itself."""
 
@@ -57,3 +58,11 @@ def in_own_medium(captions: tuple[str, str], image: "Image.Image", media: Media,
         return captions
     before, after = (_UNSAID.sub(words[best], caption) for caption in captions)
     return before[0].upper() + before[1:], after[0].upper() + after[1:]
+
+
+def in_medium_of(caption: str, before: tuple[str, str]) -> str:
+    """A new edited caption in the medium of an edit's captions before, where both had one and it says but "photo"."""
+    media = [found[1] for text in before if (found := _SAID.match(text))]
+    if len(media) != 2 or media[0] != media[1]:
+        return caption
+    return _UNSAID.sub(lambda _: media[0], caption)

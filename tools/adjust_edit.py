@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from instructedit_models.errors import BadParameterError
+from instructedit_models.medium import in_medium_of
 from tools import layers
 from tools.base import Arguments, Tool
 from tools.context import EditOverrides, ToolContext, ToolResult
@@ -57,7 +58,8 @@ class AdjustEdit(Tool[AdjustEditArguments]):
             grow=arguments.grow,
         )
         options = wanted.applied(edit.options)
-        caption = arguments.edited_caption or edit.edited_caption
+        captions = edit.input_caption, edit.edited_caption
+        caption = in_medium_of(arguments.edited_caption, captions) if arguments.edited_caption else edit.edited_caption
         if (options, caption) == (edit.options, edit.edited_caption):
             raise BadParameterError(
                 f"Nothing would be different from {arguments.image_id}: give another encoding ratio "

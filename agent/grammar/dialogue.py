@@ -13,6 +13,7 @@ from agent.grammar.changes import new_look, recoloured
 from agent.grammar.history import adjustment, aside, asks_for_history, move, plain, taken_out, variations
 from agent.grammar.intents import is_question
 from agent.grammar.lexicon import PARTS
+from agent.grammar.naming import Named, naming, under_their_names, without_names
 from agent.grammar.nouns import parse
 from agent.grammar.references import edited_thing
 from agent.grammar.restating import restated
@@ -35,6 +36,7 @@ class Asked:
         ids: the candidates' region ids, as numbered.
         phrases: what each of them was found as.
         plans: the edits of that instruction.
+        name: the name that it gave, "" where it was no naming.
     """
 
     prompt: str
@@ -43,6 +45,7 @@ class Asked:
     phrases: tuple[str, ...]
     plans: tuple[EditPlan, ...] = ()
     before: EditPlan | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Talk:
         question: what the person asked about the picture in the last turn.
         asked: what the agent asked in the last turn.
         failed: what was asked for in the last turn and could not be done, for its thing was not found.
+        names: the names that were given to places.
     """
 
     instruction: str
@@ -70,6 +74,7 @@ class Talk:
     question: str | None = None
     asked: Asked | None = None
     failed: EditPlan | None = None
+    names: tuple[Named, ...] = ()
 
 
 def is_whole(plan: EditPlan) -> bool:
@@ -92,6 +97,8 @@ _SAME_BUT = re.compile(
     r"(?:and )?(?:now )?(?:(?:the|do the) )?same(?: thing| edit)?(?: again)?,? (?:but|only|just)"
     r"(?: make it| in| with)? (?P<look>[a-z-]+)$"
 )
+_NO_NAMES = "Names are given in a conversation, where later instructions can use them."
+_WHERE = re.compile(r"^(?:the|that|this|on|at|in|to) (?:the )?")
 _LONGEST_TOPIC = 6
 _NO_TOPICS = frozenset("picture image photo background left right middle colour color".split())
 _IS_THERE = re.compile(
@@ -134,8 +141,12 @@ def understand_turn(talk: Talk) -> Understanding:
     answered = _answered(talk, text) if talk.asked is not None else None
     if answered is not None:
         return answered
-    text = restated(text, talk.before or talk.last, talk.before is not None)
-    return _about_the_conversation(text) or _about_the_picture(talk, text)
+    named = naming(text)
+    if named is not None:
+        return Understanding("name", name=named.name, thing=without_names(named.thing, talk.names), message=_NO_NAMES)
+    meant = restated(without_names(text, talk.names), talk.before or talk.last, talk.before is not None)
+    found = _about_the_conversation(meant) or _about_the_picture(talk, meant)
+    return replace(found, edits=under_their_names(found.edits, text, talk.names)) if found.edits else found
 
 
 def _about_the_conversation(text: str) -> Understanding | None:
@@ -247,6 +258,9 @@ def _answered(talk: Talk, text: str) -> Understanding | None:
         return None
     if not said.chosen and not said.narrowed:
         return Understanding("cancelled", message="All right, I leave the picture as it is.")
+    if asked.name:
+        thing = _narrowed_prompt(asked.prompt, said.narrowed) if said.narrowed else asked.prompt
+        return Understanding("name", name=asked.name, thing=thing, choice=said.chosen) if thing else None
     if said.narrowed:
         return _narrowed(talk, said.narrowed)
     if len(said.chosen) == 1:
@@ -290,20 +304,26 @@ def _narrowed(talk: Talk, words: str) -> Understanding | None:
     """The edit, with its prompt narrowed down: "bus" by "the striped one" to "striped bus"."""
     asked = talk.asked
     assert asked is not None
-    words = re.sub(r"^(?:the|that|this|on|at|in|to) (?:the )?", "", words)
+    words = _WHERE.sub("", words)
     named = parse(tokenize(f"the {words}"))
     if asked.prompt == "object" and named is not None and named.head in asked.phrases:
         plan = _planned(asked, named.head)
         return None if plan is None else _with_prompt(plan, words)
-    part, of, owner = asked.prompt.partition(" of the ")
-    thing = owner if of else asked.prompt
+    plan, prompt = _planned(asked, "object"), _narrowed_prompt(asked.prompt, words)
+    return _with_prompt(plan, prompt) if plan is not None and prompt else None
+
+
+def _narrowed_prompt(prompt: str, words: str) -> str | None:
+    """The prompt with the words that tell its thing from others: "bus", "the striped one" to "striped bus"."""
+    part, of, owner = prompt.partition(" of the ")
+    thing = owner if of else prompt
+    words = _WHERE.sub("", words)
     match = re.fullmatch(rf"(.*?)\s*\b(?:one|{re.escape(_noun(thing))})\b\s*(.*)", words)
     before, after = (match[1], match[2]) if match else (words, "")
     narrowed = " ".join(f"{before} {thing} {after}".split())
-    plan = _planned(asked, "object")
-    if plan is None or parse(tokenize(f"the {narrowed}")) is None:
+    if parse(tokenize(f"the {narrowed}")) is None:
         return None
-    return _with_prompt(plan, f"{part} of the {narrowed}" if of else narrowed)
+    return f"{part} of the {narrowed}" if of else narrowed
 
 
 def _with_prompt(plan: EditPlan, prompt: str) -> Understanding:

@@ -33,6 +33,7 @@ Kind = Literal[
     "variations",
     "cancelled",
     "take_out",
+    "name",
 ]
 
 CAN_DO = (
@@ -62,6 +63,8 @@ class Understanding:
         replaces: whether the edit is done in place of the last one.
         same_place: whether the edit is made just where the last one was.
         choice: places, from 0 on, of the numbered candidates that the person chose.
+        name: for name, what is to be called so.
+        thing: for name, the segmentation prompt of what gets the name; "" where the last edit was.
     """
 
     kind: Kind
@@ -80,6 +83,8 @@ class Understanding:
     replaces: bool = False
     same_place: bool = False
     choice: tuple[int, ...] = ()
+    name: str = ""
+    thing: str = ""
 
     @property
     def plan(self) -> Plan:

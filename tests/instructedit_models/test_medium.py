@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from instructedit_models.errors import BadParameterError, UnknownWordError
-from instructedit_models.medium import Media, in_own_medium
+from instructedit_models.medium import Media, in_medium_of, in_own_medium
 from instructedit_models.recipes import SETS, read_recipe
 
 MEDIA = Media(("photo", "pencil drawing"), margin=0.1)
@@ -76,3 +76,17 @@ def test_a_set_says_what_its_captions_begin_with(tmp_path) -> None:
         mine.write_text(f'schema = 1\nextends = "miniature"\n[captions]\n{wrong}\n')
         with pytest.raises(BadParameterError, match="captions"):
             read_recipe(mine)
+
+
+@pytest.mark.parametrize(
+    ("before", "caption", "wanted"),
+    [
+        (("Painting of a cat", "Painting of a dog"), "Photo of a red dog", "Painting of a red dog"),
+        (("A pencil drawing of a cat", "A pencil drawing of a dog"), "a photo of a cow", "A pencil drawing of a cow"),
+        (("Painting of a cat", "Painting of a dog"), "Drawing of a red dog", "Drawing of a red dog"),
+        (("Photo of a cat", "Painting of a cat"), "Photo of a dog", "Photo of a dog"),
+        (("a cat", "a dog"), "Photo of a dog", "Photo of a dog"),
+    ],
+)
+def test_another_wording_keeps_the_medium(before: tuple[str, str], caption: str, wanted: str) -> None:
+    assert in_medium_of(caption, before) == wanted
