@@ -19,7 +19,9 @@ __all__ = ["restated"]
 _HESITATION = re.compile(
     r"^(?:(?:oh|ah|aha|hm+|um+|uh|ugh|well|ok|okay|alright|so(?! should| must)|yeah|wait(?=,? i ))\b[ ,.!;:-]*(?=\w)"
     r"|(?:fine|sure|yes|yep|right|great|good|nice|perfect|cool|lovely|thanks|thank you|next|finally|hold on|hang on)"
-    r"[,.!;:-]+ *(?=\w))+"
+    r"[,.!;:-]+ *(?=\w)"
+    r"|(?:not quite(?: there| right)?(?: yet)?|almost(?: there)?|nearly(?: there)?|close|getting there|not enough)\b"
+    r"[,.!;:-]+ *(?:but |so )?(?=\w))+"
 )
 _REFUSAL = (
     r"(?:no|nah|nope|never ?mind|oops|wait|actually|sorry|ugh|on second thought|hold on|"
@@ -33,8 +35,9 @@ _BACKWARDS = (
 )
 _REFUSED = re.compile(rf"^(?:{_REFUSAL}\b[ ,.!;:-]*(?:(?:and|so|but|please) )*)+{_BACKWARDS}")
 _ASKED = re.compile(
-    r"^(?:can|could|would|will) (?:you|we|i)(?: please| maybe| also| just| perhaps)* "
+    r"^(?:can|could|would|will) (?:you|we|i)(?:(?: please| maybe| also| just| perhaps)* "
     r"(?=(?:try|undo|redo|go|give|take|bring|leave|forget|scrap|scratch|drop|put|revert)\b)"
+    r"|(?: please| maybe| perhaps| possibly| kindly)+ (?!(?:see|find|count|tell|say|describe)\b))"
 )
 _AFTER_PRAISE = re.compile(r"^[ ,.!;:-]+(?:and |but |now |then |so )*(?=\w)|^ (?:and|but|now|then|so) (?=\w)")
 
@@ -44,6 +47,13 @@ _NP = r"(?:the|my|our|his|her|its) [\w' -]{2,50}?"
 _LOOK = r"[a-z-]+(?: [a-z-]+)?"
 _EASED = r"(?:a (?:notch|bit|little|tad|touch|lot)|some|slightly|one notch|(?:even )?further|more|even more)"
 _ALREADY = r"(?: please| again| then| now| after all)*"
+_NICE = r"(?:fine|ok|okay|good|better|nicer|best|alright|all right|perfect|great|prettier)"
+_AS_BEFORE = r"(?:before(?: that| this)?|earlier|originally|at first|(?:as|the way) (?:it|they) (?:was|were))"
+_NOT_THE_ONE = (
+    r"(?:(?:(?:that|this|it)(?: is|'s| was)(?: not|n't)|not) (?:the (?:right )?(?:one|thing)|that (?:one|thing))"
+    r"(?: (?:that )?i (?:meant|mean|wanted|want|asked for))?"
+    r"|(?:(?:that|this|it)(?: is|'s| was) |you (?:got|took|picked|chose|edited|changed|did) )?the wrong (?:one|thing))"
+)
 
 _TURNS: tuple[tuple[str, str], ...] = (
     # back
@@ -63,6 +73,13 @@ _TURNS: tuple[tuple[str, str], ...] = (
     (rf"(?:forget|skip|scratch|scrap|unedit) (?:about )?({_NP}){_ALREADY}", r"undo only \1"),
     (rf"({_NP}) (?:is|are|was|were|looks?|came out) (?:\w+ )?(?:wrong|bad|ugly|awful|terrible|worse|off)[,.;]* "
      rf"(?:so |please |and )*(?:undo|revert|take back|cancel) (?:that|it|them|this)(?: one| back)?", r"undo only \1"),
+    (rf"({_NP}) (?:was|were|looked) (?:\w+ )?{_NICE} {_AS_BEFORE}[,.;]*"
+     r"(?: (?:so |please |and )*(?:undo|revert|restore|put|bring|take) (?:that|it|them|this)(?: one| back)?)?",
+     r"undo only \1"),
+    (rf"(?:i|we) (?:prefer(?:red)?|(?:like|liked|love|loved)(?=.* (?:better|more|best)\b)) "
+     rf"(?!the old |.* (?:to|in|as|with|if|being) )({_NP})(?: better| more| best)?(?: before)?", r"go back to \1"),
+    (rf"({_NP}) (?:was|looked|is|looks) (?:\w+ )?(?:better|nicer|best|prettier)(?: than (?:this|that|it|the .+))?",
+     r"go back to \1"),
     (rf"(?:bring|get) (?:back ({_NP})|({_NP}) back){_ALREADY}", r"go back to \1\2"),
     (rf"(?:i want|i'd like|give me|we need) ({_NP}) back{_ALREADY}", r"go back to \1"),
     (r"(?:let me |let us |let's )?(?:compare|check)(?: it| this| that| the picture)?,? (?:to|with|against) the "
@@ -82,7 +99,18 @@ _TURNS: tuple[tuple[str, str], ...] = (
     (r"(?:go )?(?:even |a lot |much )?(?:bolder|harder|heavier|more of (?:that|it|this))", "stronger"),
     (r"(?:(?:a bit|slightly|a little|a tad|just) )*(more|less|stronger|weaker) than (?:that|this|it|before)",
      r"a bit \1"),
+    (r"(?:make|have) (?:the (?:change|edit|effect|difference|result)) (?:a (?:bit|little) )?(more|less) [a-z]+",
+     r"a bit \1"),
     # edits
+    (rf"{_NOT_THE_ONE}[,.;:-]+ (?:but |please )?(?:i (?:meant|mean|wanted|want) )?(the .+)", r"no, \1"),
+    (_NOT_THE_ONE, "no, the other one"),
+    (r"not (?:the|that|this) ([a-z]+)[,.;:-]+ (?:but |please )?(?:i (?:meant|mean|wanted|want) )?the other(?: one)?",
+     r"no, the other \1"),
+    (rf"(?:it|that|this|they) (?:should have been|was supposed to be|were supposed to be|ought to be) ({_LOOK})",
+     r"no, make it \1"),
+    (rf"i(?: would|'d)? (?:like|prefer|love) ({_NP}) (?:better |more )in ({_LOOK})", r"make \1 \2"),
+    (rf"({_NP}),? but with (an? .+)", r"give \1 \2"),
+    (rf"({_NP}),? but (?:make it |in |this time )?({_LOOK})", r"make \1 \2"),
     (rf"(?:i(?: would|'d)? (?:want|like|love|prefer)|i need|let) ({_NP}) to (match .+)", r"make \1 \2"),
     (rf"(?:recolou?r|change|edit|repaint|take) ({_NP}),? (?:and )?(make|paint|colou?r|turn|dye) it (.+)", r"\2 \1 \3"),
     (r"(?:i (?:do not|don't|did not|didn't) want|i(?: have|'ve) never asked for) (?:an?|the) [\w -]+?[,.;] *(?:but )?"
