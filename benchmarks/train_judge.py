@@ -19,6 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 from benchmarks.judge import HEADS, SIZE, WEIGHTS, Judge, JudgeNet, as_input, object_crop
 from instructedit_models.miniature.training.common import WEIGHTS as MODELS
 from instructedit_models.miniature.training.common import (
+    mixed_precision,
     parse_run,
     save_half,
     train,
@@ -161,7 +162,7 @@ def main(argv: list[str] | None = None) -> None:
 
     def loss_of(batch: object) -> tuple[Tensor, dict[str, float]]:
         crops, classes = cast(Batch, batch)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision():
             logits = model(crops)
         losses = {
             name: F.cross_entropy(logits[name].float(), classes[name], RARITY if name == "material" else None)

@@ -14,7 +14,7 @@ from torch import nn
 from transformers import ResNetBackbone
 
 from instructedit_models.miniature.scene import CANVAS
-from instructedit_models.miniature.training.common import parse_run, save_half, train
+from instructedit_models.miniature.training.common import mixed_precision, parse_run, save_half, train
 from instructedit_models.miniature.training.data import WHOLE, around, cut, training_pool
 from instructedit_models.miniature.training.dense_labels import DenseHeads, dense_loss, labels, stacked
 from instructedit_models.miniature.training.grounding_dino import build
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
         batch: tuple[torch.Tensor, dict[str, torch.Tensor]],
     ) -> tuple[torch.Tensor, dict[str, float]]:
         images, targets = batch
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision():
             out = model(images)
         return dense_loss(out, targets)
 

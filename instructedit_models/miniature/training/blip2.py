@@ -21,7 +21,15 @@ from instructedit_models.miniature.language import full_listing
 from instructedit_models.miniature.questions import MEDIUM_QUESTIONS, sample_questions
 from instructedit_models.miniature.scene import Picture, Scene
 from instructedit_models.miniature.tokenizers import t5_tokenizer
-from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
+from instructedit_models.miniature.training.common import (
+    WEIGHTS,
+    mixed_precision,
+    parse_run,
+    save_half,
+    train,
+    warm_start,
+    write_card,
+)
 from instructedit_models.miniature.training.data import WHOLE, Sample, cut, training_pool, validation_samples
 from instructedit_models.miniature.training.dense_labels import PatchHeads, labels, stacked, surprise
 from instructedit_models.miniature.training.vae import to_tensor
@@ -316,13 +324,13 @@ def main(argv: list[str] | None = None) -> None:
 
     def loss_of(batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         images, questions, answers, dense, cells = batch
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision():
             patches = model.vision_model(pixel_values=images).last_hidden_state
         seen = trained.heads.loss(patches[:, 1:], dense)
         log = {"dense": float(seen.detach())}
         if stage == "vision":
             return seen, log
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision():
             found = queried(model, patches)
             language = language_loss(model, found, questions, answers) if each else torch.zeros(())
         known = trained.cells_loss(found, cells)

@@ -19,7 +19,15 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel
 
 from instructedit_models.miniature.tokenizers import TEXT_LENGTH, clip_tokenizer
-from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
+from instructedit_models.miniature.training.common import (
+    WEIGHTS,
+    mixed_precision,
+    parse_run,
+    save_half,
+    train,
+    warm_start,
+    write_card,
+)
 from instructedit_models.miniature.training.data import captioned_crop, cut, training_pool, validation_samples
 from instructedit_models.miniature.training.dense_labels import PatchHeads, labels, stacked
 from instructedit_models.miniature.training.vae import NATIVE, load_vae, to_tensor
@@ -113,7 +121,7 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
 @torch.no_grad()
 def softened(vae: AutoencoderKL, images: torch.Tensor, count: int) -> torch.Tensor:
     """The images, the first `count` of them as the autoencoder gives them back, more or less disturbed."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with mixed_precision():
         latents = vae.encode(images[:count].contiguous(memory_format=torch.channels_last)).latent_dist.mode()
         noise = torch.randn_like(latents) / vae.config.scaling_factor
         decoded = vae.decode(latents + DISTURBED * torch.rand(count, 1, 1, 1) * noise).sample
@@ -131,7 +139,7 @@ def noun_loss(model: CLIPModel, images: torch.Tensor, captions: list[str]) -> to
     rivals = [(i, others) for i, caption in enumerate(captions) if (others := other_captions(caption, NOUNS))]
     texts = [text for i, others in rivals for text in (captions[i], *others)]
     tokens = clip_tokenizer()(texts, padding="max_length", truncation=True, return_tensors="pt")
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.no_grad(), mixed_precision():
         pooled = model.text_model(input_ids=tokens.input_ids).pooler_output
     embedded = F.normalize(model.text_projection(pooled.float()), dim=-1).view(len(rivals), len(NOUNS), -1)
     chosen = images[[i for i, _ in rivals]]
@@ -191,7 +199,7 @@ def main(argv: list[str] | None = None) -> None:
         if vae is not None:
             images = softened(vae, images, SOFT)
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision():
             out = model(pixel_values=images, input_ids=tokens.input_ids)
         seen = heads.loss(out.vision_model_output.last_hidden_state[:, 1:], dense)
         logits, count = out.logits_per_image.float(), len(images)

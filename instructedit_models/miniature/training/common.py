@@ -127,6 +127,12 @@ def warm_start(run: Run, model: nn.Module, weights: Path, always: bool = False, 
     return int(json.loads(card.read_text()).get(counted, 0)) if card.exists() else 0
 
 
+def mixed_precision() -> torch.autocast:
+    """bfloat16 where the CPU computes with it; older CPUs only imitate it, ten times as slowly as float32."""
+    able = torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "AVX2")
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=able)
+
+
 class Average:
     """An exponential moving average of a model's parameters (float32)."""
 

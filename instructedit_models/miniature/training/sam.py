@@ -16,7 +16,15 @@ from torch.nn import functional as F  # noqa: N812
 from instructedit_models.miniature.scene import CANVAS
 from instructedit_models.miniature.seen import mask_box
 from instructedit_models.miniature.training.clicks import Asked, Clicks, as_logits, clicked, corrected, roughened
-from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, train, warm_start, write_card
+from instructedit_models.miniature.training.common import (
+    WEIGHTS,
+    mixed_precision,
+    parse_run,
+    save_half,
+    train,
+    warm_start,
+    write_card,
+)
 from instructedit_models.miniature.training.data import WHOLE, Sample, around, cut, sampled, validation_samples
 from instructedit_models.sam_model import SamConfig, build_sam
 from instructedit_models.types import Box
@@ -211,7 +219,7 @@ def main(argv: list[str] | None = None) -> None:
     steps = warm_start(run, sam, WEIGHTS / "sam" / "model.safetensors")
 
     def loss_of(views: list[Prompted]) -> tuple[torch.Tensor, dict[str, float]]:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision():
             logits, scores = predict(sam, views)
         loss, iou = mask_loss(logits, scores, _targets(views))
         return loss, {"iou": float(iou.mean())}

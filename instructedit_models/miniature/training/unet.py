@@ -20,6 +20,7 @@ from instructedit_models.miniature.training.common import (
     WEIGHTS,
     Batch,
     Run,
+    mixed_precision,
     parse_run,
     save_half,
     train,
@@ -89,7 +90,7 @@ class TextStates:
 @torch.no_grad()
 def encode(vae: AutoencoderKL, crops: np.ndarray) -> torch.Tensor:
     """(B, 64, 64, 3) uint8 crops to scaled latents (B, 4, 16, 16) float32, the posterior's mode."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with mixed_precision():
         latents = vae.encode(to_tensor(crops)).latent_dist.mode()
     return latents.float() * vae.config.scaling_factor
 
@@ -165,7 +166,7 @@ def denoising_loss(
     epsilon = torch.randn_like(latents)
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * epsilon
     given = (noisy if shown is None else torch.cat([noisy, shown], dim=1)).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with mixed_precision():
         predicted = model(given, t, states).sample
     error = (predicted.float() - epsilon).square().mean(dim=(1, 2, 3))
     snr = (alpha / (1 - alpha)).flatten()

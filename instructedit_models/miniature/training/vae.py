@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 from instructedit_models.miniature.training.common import (
     CARD,
     WEIGHTS,
+    mixed_precision,
     parse_run,
     save_half,
     train,
@@ -151,7 +152,7 @@ def main(argv: list[str] | None = None) -> None:
     model = model.to(memory_format=torch.channels_last)
 
     def loss_of(images: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed_precision():
             with torch.set_grad_enabled(not decoder_only):
                 posterior = model.encode(images).latent_dist
             output = model.decode(posterior.sample()).sample
