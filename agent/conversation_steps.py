@@ -145,11 +145,21 @@ class Step:
     def candidates(self) -> tuple[Candidate, ...]:
         """The things that tie in an ambiguous segmentation, in the order in which the person was asked."""
         sentence, _, listed = self.text.partition("Candidates: ")
-        tied = re.findall(r"\b(r\d+) \(", sentence)
-        found = {
-            match[0]: Candidate(match[0], match[1], match[2], match[4].strip()) for match in _CANDIDATE.findall(listed)
-        }
-        return tuple(found[each] for each in tied if each in found)
+        return _listed(listed, re.findall(r"\b(r\d+) \(", sentence))
+
+    def chosen(self) -> tuple[Candidate, ...]:
+        """The things that a segmentation masked; () where the person has to decide, or it failed."""
+        if not self.ok or self.ambiguous or self.name != "segment":
+            return ()
+        sentence, _, listed = self.text.partition("Candidates: ")
+        return _listed(listed, re.findall(r"\br\d+\b", sentence.partition(" = ")[2]))
+
+
+def _listed(listed: str, ids: list[str]) -> tuple[Candidate, ...]:
+    """Those of the listed candidates that are named, in the order named."""
+    matches = _CANDIDATE.findall(listed)
+    found = {match[0]: Candidate(match[0], match[1], match[2], match[4].strip()) for match in matches}
+    return tuple(found[each] for each in ids if each in found)
 
 
 def _content(text: str) -> set[str]:

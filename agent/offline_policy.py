@@ -6,6 +6,10 @@ from typing import Any
 
 from agent.conversation_reading import Made, PastTurn, Reading, Step
 from agent.grammar import CAN_DO, Understanding
+from agent.grammar.classes import description_of, names_class, nouns_of_class
+from agent.grammar.description import Scene, parse_description
+from agent.grammar.nouns import parse
+from agent.grammar.tokens import tokenize
 from agent.plans import EditPlan
 
 __all__ = ["Call", "Policy", "Words"]
@@ -15,6 +19,7 @@ _GUIDANCE, _MORE_GUIDANCE = 10.0, 3.0
 """The guidance scale of "stronger" at an encoding ratio of 1, and what each further "stronger" adds."""
 _OBJECT = "object"
 """The segmentation prompt for "any thing", where the instruction names none."""
+_NO_ARTICLE = frozenset({"everything", "all", "both", "every", "each", "any"})
 _NO_TOOL = "I cannot edit pictures here: the tools for it are missing."
 
 
@@ -126,6 +131,11 @@ class Policy:
             if not isinstance(named, Understanding):
                 return named
             wanted = named
+        if not (wanted.choice or wanted.same_place):
+            known = self._by_their_nouns(wanted)
+            if not isinstance(known, Understanding):
+                return known
+            wanted = known
         return self._all_edits(wanted)
 
     def _which(self, wanted: Understanding) -> Understanding | Call | Words:
@@ -137,6 +147,26 @@ class Policy:
         if found.ambiguous:
             return Words(_question("What", found), "question")
         return wanted
+
+    def _by_their_nouns(self, wanted: Understanding) -> Understanding | Call | Words:
+        """The edits worded with the nouns of what is there, where they name a class: "the animals", a cat and a dog."""
+        reading = self.reading
+        nouns: list[str] = []
+        for edit in wanted.edits:
+            prompt = edit.segmentation_prompt
+            if not names_class(prompt) or "segment" not in self.tools:
+                continue
+            segment = {"image_id": reading.image_id, "segmentation_prompt": prompt}
+            found = reading.step("segment", segment)
+            if found is None:
+                return Call("segment", segment)
+            if not found.ambiguous:
+                nouns += nouns_of_class(prompt, (one.phrase for one in found.chosen()))
+        if not nouns:
+            return wanted
+        scene = parse_description(reading.description) if reading.description else Scene(reading.medium or "photo")
+        again = self.understand(replace(reading, description=description_of(nouns, scene)))
+        return replace(again, message=again.message or wanted.message) if again.edits else wanted
 
     def _all_edits(self, wanted: Understanding) -> Call | Words:
         """Segment and edit_image for each edit in turn; what failed is passed over and told at the end."""
@@ -327,8 +357,10 @@ def _made_by(image_id: str, past: tuple[PastTurn, ...]) -> PastTurn | None:
 def _result(edit: EditPlan, made: Step, image_id: str) -> str:
     before, after = (caption.split(" of ", 1)[-1] for caption in (edit.input_caption, edit.edited_caption))
     thing = edit.segmentation_prompt
-    named = thing if thing.startswith("everything") else f"the {thing}"
-    sentence = f"{named[:1].upper()}{named[1:]}: {before} is now {after} ({image_id})."
+    named = thing if thing.split()[0] in _NO_ARTICLE else f"the {thing}"
+    phrase = parse(tokenize(before))
+    now = "are" if phrase is not None and phrase.plural else "is"
+    sentence = f"{named[:1].upper()}{named[1:]}: {before} {now} now {after} ({image_id})."
     if "not verified" in made.text.lower():
         sentence += ' The check could not confirm it; say "stronger" to try harder.'
     return sentence

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from instructedit_models.choosing import Candidate, ChoosingOptions, choose
 from instructedit_models.errors import NothingFoundError, UnknownWordError, UserError
+from instructedit_models.hypernyms import hyponyms
 from instructedit_models.lexicon import singular
 from instructedit_models.reference import Reference
 from instructedit_models.rivals import distinct, unrivalled
@@ -167,9 +168,9 @@ class Search:
 
     def _find(self, reference: Reference) -> tuple[list[Found], str | None]:
         """All objects that noun and attributes fit, and a note on words that had to be left out."""
-        if reference.generic and self.models.object_phrases:
-            phrases = [" ".join([*reference.attributes, noun]) for noun in self.models.object_phrases]
-            return self._objects(phrases), None
+        known = self.models.object_phrases
+        if nouns := known if reference.generic else hyponyms(reference.noun, known):
+            return self._objects([" ".join([*reference.attributes, noun]) for noun in nouns]), None
         if unsaid := [word for word in reference.attributes if word in self.options.unsaid]:
             said = tuple(word for word in reference.attributes if word not in unsaid)
             return self._find(replace(reference, attributes=said))

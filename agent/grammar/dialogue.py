@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from agent.grammar.answers import answer, counts_too_far, numbered, several
 from agent.grammar.changes import new_look, recoloured
+from agent.grammar.classes import nouns_of_class
 from agent.grammar.history import adjustment, aside, asks_for_history, move, plain, taken_out, variations
 from agent.grammar.intents import is_question
 from agent.grammar.lexicon import PARTS
@@ -293,7 +294,7 @@ def _noun(prompt: str) -> str:
 
 def _planned(asked: Asked, phrase: str) -> EditPlan | None:
     """The edit that was asked about, with its thing named where it was not."""
-    if asked.prompt != "object":
+    if asked.prompt != "object" and not nouns_of_class(asked.prompt, [phrase]):
         return next((plan for plan in asked.plans if plan.segmentation_prompt == asked.prompt), None)
     medium = asked.plans[0].input_caption.split(" of ", 1)[0].lower() if asked.plans else "photo"
     named = understand(_mended(asked.instruction), f"{medium} of a {phrase}", None)

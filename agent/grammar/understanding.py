@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.grammar import lexicon
+from agent.grammar.classes import by_their_nouns
 from agent.grammar.clauses import MAX_WORDS, Clauses, parse_sentence
 from agent.grammar.description import NO_SCENE, Scene, parse_description
 from agent.grammar.drafts import Draft, VagueRequest
@@ -202,6 +203,8 @@ def _edits(drafts: list[Draft], scene: Scene | None, context: Context, left_out:
 def _known(draft: Draft, scene: Scene | None) -> list[Draft]:
     """The draft for each thing that its source means; [] where that is not known."""
     source = draft.source
+    if source is not None and scene is not None and not is_open(source):
+        return by_their_nouns(draft, scene)
     if not is_open(source):
         return [draft]
     if scene is not None:

@@ -99,6 +99,27 @@ def test_describes_only_when_it_must_and_gives_the_reason():
     assert "describe_image" not in dict(calls(play([asked("make the car blue")], FOUND, EDITED)))
 
 
+ANIMALS = (
+    "mask_3 = r1, r2 (chosen). Candidates: r1 = mask_1 cat 0.81 box (1, 2, 3, 4) area 12% left; "
+    "r2 = mask_2 dog 0.80 box (5, 2, 9, 4) area 10% right."
+)
+
+
+def test_a_class_of_things_is_worded_with_the_nouns_that_were_found():
+    said = play([asked("turn all animals into cars")], ANIMALS, FOUND, EDITED, FOUND, EDITED)
+    prompts_used = [arguments["segmentation_prompt"] for _, arguments in calls(said)]
+    assert prompts_used == ["all animals", "cat", "cat", "dog", "dog"]
+    assert calls(said)[2][1]["input_caption"] == "Photo of a cat"
+    assert calls(said)[4][1]["edited_caption"] == "Photo of a car"
+
+
+def test_an_open_detector_that_finds_an_animal_is_taken_at_its_word():
+    found = FOUND.replace("r2 = mask_2 cat.", "r2 = mask_2 animal 0.8 box (1, 2, 3, 4) area 12% right.")
+    said = play([asked("make the animal on the right red")], found, EDITED)
+    assert [name for name, _ in calls(said)] == ["segment", "edit_image"]
+    assert calls(said)[1][1]["edited_caption"] == "Photo of a red animal"
+
+
 def test_edits_follow_one_another_on_the_newest_picture():
     said = play(
         [asked("make the car red and turn the dog into a cat")],

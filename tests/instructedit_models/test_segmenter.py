@@ -276,6 +276,17 @@ def test_the_red_one_may_be_any_object(row):
     assert iou(result.mask, row.masks[2]) > 0.9
 
 
+def test_a_class_is_every_noun_in_it_where_the_detector_knows_but_some_nouns(row):
+    segmenter = grounded(object_phrases=("square", "disc"))
+    assert iou(segmenter.segment(row.image, "all shapes").mask, np.logical_or.reduce(row.masks)) > 0.9
+    leftmost = segmenter.segment(row.image, "shape on the left")
+    assert iou(leftmost.mask, row.masks[0]) > 0.9
+    assert {region.phrase for region in leftmost.regions} == {"square", "disc"}
+    assert segmenter.segment(row.image, "red shape").ambiguous == ("r1", "r2")
+    with pytest.raises(UnknownWordError):
+        grounded().segment(row.image, "shape")  # an open detector is asked for the word itself
+
+
 @pytest.fixture
 def houses() -> tuple[Scene, list[np.ndarray]]:
     """A red square with two windows, a blue one with one, and a window on its own."""
