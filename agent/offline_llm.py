@@ -22,7 +22,7 @@ from agent.grammar.dialogue import Asked, Talk, is_whole, understand_turn
 from agent.grammar.naming import by_its_thing
 from agent.offline_policy import Call, Policy, Words
 from agent.plans import Plan
-from instructedit_models.errors import BadInstructionError
+from instructedit_models.errors import BadInstructionError, InstructEditError, LLMError
 
 __all__ = ["OfflineChatModel"]
 
@@ -52,14 +52,21 @@ class OfflineChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         tools = frozenset(tool["function"]["name"] for tool in kwargs.get("tools", ()))
-        reading = read(messages)
-        understanding = self._understood(reading)
-        if Plan.__name__ in tools:
-            decided: Call | Words = Call(Plan.__name__, understanding.plan.model_dump())
-        else:
-            decided = Policy(reading, tools, self._understood).next(understanding)
+        try:
+            decided = self._decided(read(messages), tools)
+        except InstructEditError:
+            raise
+        except Exception as error:  # a fault of ours, which would else be worded as one of a server's
+            cause = f"{type(error).__name__}: {error}"
+            raise LLMError(f"The offline language model failed on this; say it in other words ({cause}).") from error
         message = _message(decided, len(messages))
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _decided(self, reading: Reading, tools: frozenset[str]) -> Call | Words:
+        understanding = self._understood(reading)
+        if Plan.__name__ in tools:
+            return Call(Plan.__name__, understanding.plan.model_dump())
+        return Policy(reading, tools, self._understood).next(understanding)
 
     def _understood(self, reading: Reading) -> Understanding:
         """What the person wants in a turn; every path goes through here."""

@@ -10,6 +10,7 @@ from agent.events import Event
 from agent.offline_llm import OfflineChatModel
 from agent.plans import Plan
 from agent.session import Session
+from instructedit_models.errors import LLMError
 from tests.tools.tiny_models import TinyModels, boxes
 from tools.context import ToolSettings
 from tools.registry import TOOLS
@@ -103,6 +104,12 @@ ANIMALS = (
     "mask_3 = r1, r2 (chosen). Candidates: r1 = mask_1 cat 0.81 box (1, 2, 3, 4) area 12% left; "
     "r2 = mask_2 dog 0.80 box (5, 2, 9, 4) area 10% right."
 )
+
+
+def test_a_fault_of_the_grammar_is_called_one(monkeypatch):
+    monkeypatch.setattr("agent.offline_llm.understand_turn", lambda talk: {}["missing"])
+    with pytest.raises(LLMError, match="offline language model failed.*KeyError"):
+        answer([asked("make the cat red")])
 
 
 def test_a_class_of_things_is_worded_with_the_nouns_that_were_found():
