@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy import ndimage
 
 from benchmarks.figures import colour_distance, median_colour, nearest_colour
 from benchmarks.grounding import true_mask
@@ -23,7 +24,14 @@ from instructedit_models.types import Box
 
 __all__ = ["EditCase", "Score", "score"]
 
+SURE = 0.9
+"""How sure the judge must be of a noun. Of 80 results on validation scenes, each named by a person too, it then takes
+59 of the 68 right ones for right, and 4 of the 12 wrong or doubtful ones."""
 _CELL = 8
+_VISIBLE = 40
+"""A pixel that changed by more than this in any channel, 0 to 255, shows something else than before."""
+_REACH = 24
+"""Pixels from an object within which what changed belongs to its edit."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,8 @@ def score(case: EditCase, image: np.ndarray, judge: Judge) -> Score:
     """Judges a picture as the result of an edit.
 
     Recolour and part: the median colour inside the true mask is nearest the asked colour. New material and new noun:
-    the judge on the crop around the object. Background: of the scene on each of the world's backgrounds, the picture
-    is most like the one asked for. What is asked of several objects must hold of all.
+    the judge on the crop around the object; of a noun it must be `SURE`. Background: of the scene on each of the
+    world's backgrounds, the picture is most like the one asked for. What is asked of several objects must hold of all.
 
     Args:
         case: the edit.
@@ -94,19 +102,33 @@ def _masks(case: EditCase) -> Iterator[np.ndarray]:
 
 def _judged(case: EditCase, image: np.ndarray, judge: Judge, head: str) -> Score:
     asked = case.edit.to[head]
-    verdicts = judge.judge(image, [_box(case, i, head) for i in case.edit.objects])
+    verdicts = judge.judge(image, [_box(case, i, head, image) for i in case.edit.objects])
     seen = tuple(verdict.word(head) for verdict in verdicts)
     distance = 1 - min(verdict.shares[head][asked] for verdict in verdicts)
+    there = distance <= 1 - SURE if head == "noun" else all(word == asked for word in seen)
     coloured = None
     if "colour" in case.edit.to and head == "noun":
         coloured = all(verdict.word("colour") == case.edit.to["colour"] for verdict in verdicts)
-    return Score(all(word == asked for word in seen), seen, round(distance, 4), coloured)
+    return Score(there, seen, round(distance, 4), coloured)
 
 
-def _box(case: EditCase, item: int, head: str) -> Box:
-    """The object's box; of one that becomes something else the box of both shapes."""
+def _box(case: EditCase, item: int, head: str, image: np.ndarray) -> Box:
+    """The object's box; of one that becomes something else the box of both shapes and of all that visibly changed.
+
+    What an edit paints may reach over the true shape's box, and a fish without its tail is judged to be an orange.
+    """
     before, after = case.drawn.picture.masks[item], case.after.masks[item]
-    return mask_box(before | after) if head == "noun" else mask_box(before)
+    if head != "noun":
+        return mask_box(before)
+    difference = np.abs(image.astype(int) - case.drawn.picture.image).max(axis=2)
+    return mask_box(before | after | ((difference > _VISIBLE) & _nearest(case, item)))
+
+
+def _nearest(case: EditCase, item: int) -> np.ndarray:
+    """(H, W) bool, the pixels that are nearer to this one of the edited objects than to any other, and not far."""
+    far = {i: ndimage.distance_transform_edt(~case.drawn.picture.masks[i]) for i in case.edit.objects}
+    nearer = np.logical_and.reduce([far[item] <= other for other in far.values()])
+    return nearer & (far[item] <= _REACH)
 
 
 def _background(case: EditCase, image: np.ndarray) -> Score:

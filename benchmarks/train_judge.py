@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from PIL import Image, ImageFilter
+from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -32,6 +33,10 @@ from instructedit_models.types import Box
 
 SEEDS = range(2_000_000, 2_008_000)
 """Training seeds of the judge alone."""
+
+WIDEST = 1.9
+"""Width of the widest crop over the longer side of the object's box: what an edit paints may be smaller than the place
+it was given, and may stand anywhere in it."""
 
 LEAST_SEEN = 100
 """The fewest visible pixels of an object that is shown to the judge."""
@@ -67,14 +72,29 @@ def targets(sample: Sample, item: int) -> tuple[int, ...]:
     return tuple(words.index(getattr(sample.scene.items[item], name)) for name, words in HEADS.items())
 
 
+def warped(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A crop with wobbly outlines, a little turned and stretched, (64, 64, 3) uint8 in and out."""
+    rows, columns = np.mgrid[:SIZE, :SIZE].astype(np.float32)
+    coarse = rng.normal(0, rng.uniform(0.3, 2.2), (2, 7, 7)).astype(np.float32)
+    wobble = [np.asarray(Image.fromarray(plane).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for plane in coarse]
+    turn = rng.normal(0, 0.08)
+    stretch = np.exp(rng.normal(0, 0.08, 2))
+    middle = (SIZE - 1) / 2
+    y, x = (rows - middle) * stretch[0], (columns - middle) * stretch[1]
+    places = [y * np.cos(turn) - x * np.sin(turn) + middle + wobble[0]]
+    places.append(y * np.sin(turn) + x * np.cos(turn) + middle + wobble[1])
+    planes = [ndimage.map_coordinates(crop[..., i], places, order=1, mode="nearest") for i in range(3)]
+    return np.stack(planes, axis=-1)
+
+
 def roughened(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A crop as it may come back from an autoencoder: softer, tinted, noisy. (64, 64, 3) uint8 in and out."""
-    image = Image.fromarray(crop)
-    if rng.random() < 0.4:
-        side = int(rng.integers(30, SIZE))
+    """A crop as a model may paint it: wobbly, softer, tinted, noisy. (64, 64, 3) uint8 in and out."""
+    image = Image.fromarray(warped(crop, rng) if rng.random() < 0.6 else crop)
+    if rng.random() < 0.5:
+        side = int(rng.integers(18, SIZE))
         image = image.resize((side, side), Image.Resampling.BILINEAR).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
     if rng.random() < 0.4:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.1)))
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.6)))
     pixels: np.ndarray = np.asarray(image).astype(np.float32)
     if rng.random() < 0.6:
         pixels = pixels * rng.uniform(0.92, 1.08, 3) + rng.uniform(-10, 10, 3)
@@ -94,9 +114,10 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
         while len(crops) < batch:
             sample = scenes.sample(int(rng.integers(scenes.ready)))
             for item, box in subjects(sample):
-                reach = 0.06 * max(box[2] - box[0], box[3] - box[1])
+                context = rng.uniform(1.0, WIDEST)
+                reach = (0.06 + 0.4 * (context - 1.0)) * max(box[2] - box[0], box[3] - box[1])
                 shift = float(rng.uniform(-reach, reach)), float(rng.uniform(-reach, reach))
-                crops.append(roughened(object_crop(sample.image, box, rng.uniform(1.0, 1.45), shift), rng))
+                crops.append(roughened(object_crop(sample.image, box, context, shift), rng))
                 classes.append(targets(sample, item))
         columns = torch.tensor(classes[:batch]).T
         images = as_input(np.stack(crops[:batch])).contiguous(memory_format=torch.channels_last)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ from benchmarks.sheet import Gallery, sheet
 from instructedit_models.errors import BadParameterError, NothingFoundError
 from instructedit_models.grounding import Grounding
 from instructedit_models.imaging import LoadedImage
-from instructedit_models.miniature.edits import KINDS
+from instructedit_models.miniature.edits import KINDS, with_items
 from instructedit_models.miniature.language import full_listing, referring
+from instructedit_models.miniature.rendering import render
 from instructedit_models.miniature.words import COLOURS
 from instructedit_models.types import Description, Region
 
@@ -150,6 +152,22 @@ def test_only_the_asked_colour_succeeds(cases: list[EditCase], judge: Judge):
                 painted = case.drawn.picture.image.copy()
                 painted[mask] = rgb
                 assert score(case, painted, judge).success is (colour == case.edit.to["colour"])
+
+
+def test_a_new_noun_succeeds_where_it_stands_a_little_aside_and_no_other_noun_does(cases: list[EditCase], judge: Judge):
+    aside, wrong = [], []
+    for case in (one for one in cases if one.edit.kind == "noun"):
+        (i,) = case.edit.objects
+        item = case.edit.after.items[i]
+        moved = replace(item, centre=(item.centre[0] + 7, item.centre[1] - 5))
+        aside.append(score(case, render(with_items(case.edit.after, {i: moved})).image, judge).success)
+        for noun in ("star", "fish"):
+            if noun != item.noun:
+                other = render(with_items(case.edit.after, {i: replace(item, noun=noun, own_colours=())})).image
+                wrong.append(score(case, other, judge).success)
+    assert len(aside) >= 10
+    assert np.mean(aside) >= 0.9
+    assert not any(wrong)
 
 
 def test_cases_take_kinds_and_scenes_in_turn(cases: list[EditCase]):
