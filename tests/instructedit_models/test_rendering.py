@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from instructedit_models.miniature.backgrounds import background
+from instructedit_models.miniature.larger_shapes import LARGER_DRAWINGS, LARGER_PARTS
 from instructedit_models.miniature.materials import MATERIALS as DRAWN_MATERIALS
 from instructedit_models.miniature.media import MEDIA as DRAWN_MEDIA
 from instructedit_models.miniature.rendering import render
 from instructedit_models.miniature.scene import Item, Scene
 from instructedit_models.miniature.shapes import DRAWINGS, span
-from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, MEDIA, NOUNS, PARTS
+from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, MEDIA, NOUNS, PARTS, VOCABULARY
 
 _NAMES = tuple(COLOURS)
 _PALETTE = np.asarray(list(COLOURS.values()), dtype=float)
@@ -83,6 +84,26 @@ def test_parts_are_chunky_and_lie_within_their_object():
                 assert not (mask & ~picture.masks[0]).any()
                 rows, columns = np.nonzero(mask)
                 assert min(np.ptp(rows), np.ptp(columns)) + 1 >= 0.12 * item.extent
+
+
+def test_the_nouns_that_are_planned_can_be_drawn_by_the_same_rules(monkeypatch: pytest.MonkeyPatch):
+    for noun, pieces in LARGER_DRAWINGS.items():
+        monkeypatch.setitem(DRAWINGS, noun, pieces)
+    monkeypatch.setattr("instructedit_models.miniature.scene.PARTS", LARGER_PARTS)
+    assert not set(LARGER_DRAWINGS) & set(NOUNS)
+    for noun, pieces in LARGER_DRAWINGS.items():
+        parts = LARGER_PARTS.get(noun, ())
+        assert {piece.part for piece in pieces} - {None} == set(parts)
+        assert {noun, *parts} <= set(VOCABULARY)
+        picture = render(
+            Scene(1, "photo", "grass", (_item(noun, extent=56.0, centre=(40.0, 40.0), own_colours=()),), 80)
+        )
+        others = np.zeros_like(picture.masks[0])
+        for _, mask in picture.pieces[0]:
+            rows, columns = np.nonzero(mask)
+            assert min(np.ptp(rows), np.ptp(columns)) + 1 >= 0.12 * 56
+            others |= mask
+        assert others.sum() < 0.5 * picture.masks[0].sum()
 
 
 def test_the_box_of_an_object_has_the_asked_extent():
