@@ -1,6 +1,7 @@
 """Colour words and what they look like: is the edited thing the colour that was asked for?
 
-`verification` asks it beside CLIP, since a median over the mask is not swayed by what stands around it. The words and
+`verification` asks it beside CLIP, since a median over the mask is not swayed by what stands around it; `own_colour`
+asks it what colour a thing is that shall keep it. The words and
 their values are common English ones (CSS and the survey names of xkcd, rounded), not any picture world's.
 """
 
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["COLOURS", "ColourMatch", "asked_colour", "colour_of", "match"]
+__all__ = ["BASIC", "COLOURS", "ColourMatch", "asked_colour", "colour_of", "main_colour", "match"]
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (215, 35, 35), "green": (45, 150, 60), "blue": (45, 90, 210), "yellow": (248, 215, 45),
@@ -84,6 +85,27 @@ def match(rgb: Sequence[float], asked: str) -> ColourMatch:
     return ColourMatch(asked, nearest, distances[asked] <= distances[nearest] * tolerance, distances[asked])
 
 
+def main_colour(image: np.ndarray, mask: np.ndarray, among: Sequence[str] = BASIC) -> str | None:
+    """The colour word that most of the pixels inside a mask go by; None where no colour has half of them.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) bool.
+        among: words of `COLOURS`.
+    """
+    pixels = image[mask]
+    if not len(pixels) or not among:
+        return None
+    pixels = pixels[:: max(1, len(pixels) // _LOOKED_AT)].astype(np.float64)
+    wanted = _lab(np.array([COLOURS[name] for name in among], dtype=np.float64))
+    difference = (_lab(pixels)[:, None] - wanted) * np.array([_LIGHTNESS, 1.0, 1.0])
+    counts = np.bincount(np.square(difference).sum(axis=2).argmin(axis=1), minlength=len(among))
+    best = int(counts.argmax())
+    return among[best] if 2 * counts[best] >= len(pixels) else None
+
+
+_LOOKED_AT = 4000
+"""Pixels that `main_colour` looks at, about, spread over the mask."""
 _SHADES = frozenset("light dark bright pale deep vivid pastel a an the plain".split())
 _PATTERNS = frozenset("striped dotted spotted checkered stripes dots with and".split())
 
@@ -98,9 +120,10 @@ def _distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _lab(rgb: np.ndarray) -> np.ndarray:
-    """From sRGB (3,), 0 to 255, to CIE L*a*b* under D65."""
+    """From sRGB (..., 3), 0 to 255, to CIE L*a*b* under D65, (..., 3)."""
     linear = np.where(rgb / 255 <= 0.04045, rgb / 255 / 12.92, ((rgb / 255 + 0.055) / 1.055) ** 2.4)
     matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    xyz = matrix @ linear / np.array([0.95047, 1.0, 1.08883])
+    xyz = linear @ matrix.T / np.array([0.95047, 1.0, 1.08883])
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+    x, y, z = f[..., 0], f[..., 1], f[..., 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

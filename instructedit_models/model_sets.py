@@ -18,6 +18,7 @@ from instructedit_models.fitting import Fit
 from instructedit_models.loading import tell_loading
 from instructedit_models.medium import Media
 from instructedit_models.model_files import Component, ComponentStatus, component_status, components_of, fetch
+from instructedit_models.own_colour import Keeping
 from instructedit_models.recipes import (
     BASELINE_ROLES,
     CHANGES,
@@ -87,6 +88,11 @@ class ModelSet:
     def media(self) -> Media:
         """What captions may begin with, beside "Photo of"."""
         return self.recipe.media
+
+    @property
+    def keeping(self) -> Keeping:
+        """What leaves a thing its colour."""
+        return self.recipe.keeping
 
     @property
     def device(self) -> str:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from instructedit_models.colours import COLOURS
 from instructedit_models.edit_options import SOLVERS, check_options
 from instructedit_models.errors import BadParameterError
 from instructedit_models.medium import Media
 from instructedit_models.model_files import Component, parse_component
+from instructedit_models.own_colour import Keeping
 from instructedit_models.types import Change, EditOptions
 
 __all__ = [
@@ -74,6 +76,7 @@ class Recipe:
         grounding: options of the grounded segmenter.
         defaults: parameters of an edit, by kind of change.
         media: what its captions may begin with.
+        keeping: what leaves a thing its colour.
         speed: how they are placed and run.
         solvers: by solver, the fields of `EditOptions` that differ with it.
         working_bytes: an allowance for what computing needs beside the weights.
@@ -86,6 +89,7 @@ class Recipe:
     grounding: Mapping[str, Any]
     defaults: Mapping[Change, EditOptions]
     media: Media = field(default_factory=Media)
+    keeping: Keeping = field(default_factory=Keeping)
     speed: Speed = field(default_factory=Speed)
     solvers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     working_bytes: int = 0
@@ -189,6 +193,7 @@ def _parsed(file: Path, table: Mapping[str, Any]) -> Recipe:
         grounding=table.get("grounding", {}),
         defaults=_defaults(table.get("defaults", {})),
         media=_media(table.get("captions", {})),
+        keeping=_keeping(table.get("captions", {})),
         speed=_speed(table.get("speed", {})),
         solvers=solvers,
         working_bytes=int(table.get("working_bytes", 0)),
@@ -212,14 +217,27 @@ def _speed(table: Mapping[str, Any]) -> Speed:
 
 
 def _media(table: Mapping[str, Any]) -> Media:
-    if unknown := sorted(table.keys() - {"media", "margin"}):
+    if unknown := sorted(table.keys() - {"media", "margin", "keeping_colour", "colours"}):
         raise BadParameterError(f"The captions table has unknown keys: {', '.join(unknown)}.")
-    words, margin = table.get("media", []), table.get("margin", Media.margin)
-    if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
-        raise BadParameterError('captions.media must be a list of words such as "photo" and "painting".')
+    words, margin = _listed(table, "media", (), '"photo" and "painting"'), table.get("margin", Media.margin)
     if not isinstance(margin, int | float) or not 0 <= margin <= 1:
         raise BadParameterError(f"captions.margin is {margin!r}; use 0 to 1.")
-    return Media(tuple(words), float(margin))
+    return Media(words, float(margin))
+
+
+def _keeping(table: Mapping[str, Any]) -> Keeping:
+    words = _listed(table, "keeping_colour", Keeping.words, '"striped" and "dotted"')
+    colours = _listed(table, "colours", Keeping.colours, '"red" and "green"')
+    if unknown := [word for word in colours if word not in COLOURS]:
+        raise BadParameterError(f"captions.colours holds {unknown[0]!r}, which is no known colour.")
+    return Keeping(words, colours)
+
+
+def _listed(table: Mapping[str, Any], key: str, default: tuple[str, ...], such_as: str) -> tuple[str, ...]:
+    words = table.get(key, list(default))
+    if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
+        raise BadParameterError(f"captions.{key} must be a list of words such as {such_as}.")
+    return tuple(words)
 
 
 def _defaults(table: Mapping[str, Any]) -> dict[Change, EditOptions]:

@@ -168,8 +168,8 @@ class Search:
 
     def _find(self, reference: Reference) -> tuple[list[Found], str | None]:
         """All objects that noun and attributes fit, and a note on words that had to be left out."""
-        known = self.models.object_phrases
-        if nouns := known if reference.generic else hyponyms(reference.noun, known):
+        everything = self.models.object_phrases
+        if nouns := everything if reference.generic else hyponyms(reference.noun, everything):
             return self._objects([" ".join([*reference.attributes, noun]) for noun in nouns]), None
         if unsaid := [word for word in reference.attributes if word in self.options.unsaid]:
             said = tuple(word for word in reference.attributes if word not in unsaid)

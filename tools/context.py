@@ -18,6 +18,7 @@ from instructedit_models.errors import AmbiguousError, BadParameterError, Instru
 from instructedit_models.limits import MAX_RETRIES
 from instructedit_models.masks import MaskRules
 from instructedit_models.medium import Media
+from instructedit_models.own_colour import Keeping
 from instructedit_models.types import Change, Describer, EditOptions, Progress, Scorer
 from tools.conversation import Conversation
 from tools.events import Event, Moved, Progressed, Warned
@@ -93,6 +94,11 @@ class Models(Protocol):
     @property
     def media(self) -> Media:
         """What captions may begin with, beside "Photo of"."""
+        ...
+
+    @property
+    def keeping(self) -> Keeping:
+        """What leaves a thing its colour."""
         ...
 
     def defaults(self, change: Change) -> EditOptions:

@@ -9,6 +9,7 @@ from PIL import Image
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError, UnknownWordError
 from instructedit_models.lexicon import COLOURS
 from instructedit_models.medium import in_own_medium
+from instructedit_models.own_colour import in_own_colour
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
 from tools.context import ToolContext
@@ -108,7 +109,7 @@ def prepare(context: ToolContext, request: EditRequest) -> Prepared:
         raise BadMaskError(f"{request.mask_id} is empty: there is nothing to edit.")
     request = _known_words(context, request)
     canvas = layers.canvas(conversation, request.image_id, mask, request.base, request.replaces)
-    request = _in_own_medium(context, request, canvas.image)
+    request = _in_own_colour(context, _in_own_medium(context, request, canvas.image), canvas.image, mask)
     if context.settings.guard is not None:
         with context.turn.timed("safety"):
             context.settings.guard.check_input(canvas.image)
@@ -203,6 +204,17 @@ def _in_own_medium(context: ToolContext, request: EditRequest, image: Image.Imag
     except ModelUnavailableError:
         return request
     return dataclasses.replace(request, input_caption=before, edited_caption=after)
+
+
+def _in_own_colour(context: ToolContext, request: EditRequest, image: Image.Image, mask: np.ndarray) -> EditRequest:
+    """The request with captions that name the thing's colour, where the edit should leave it and does not name it."""
+    if request.change != "appearance":
+        return request
+    captions = request.input_caption, request.edited_caption
+    coloured = in_own_colour(captions, np.asarray(image), mask, context.models.keeping)
+    if coloured == captions or context.models.editor.unknown_words(coloured[0]):
+        return request
+    return dataclasses.replace(request, input_caption=coloured[0], edited_caption=coloured[1])
 
 
 def _known_words(context: ToolContext, request: EditRequest) -> EditRequest:

@@ -16,6 +16,7 @@ from scipy import ndimage
 from instructedit_models.errors import UnknownWordError
 from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.medium import Media
+from instructedit_models.own_colour import Keeping
 from instructedit_models.types import (
     Box,
     Change,
@@ -180,6 +181,7 @@ class TinyModels:
     describer: BoxDescriber = field(default_factory=BoxDescriber)
     scorer: ColourScorer = field(default_factory=ColourScorer)
     media: Media = field(default_factory=Media)
+    keeping: Keeping = field(default_factory=lambda: Keeping(()))
 
     @cached_property
     def grounded(self) -> GroundedSegmenter:

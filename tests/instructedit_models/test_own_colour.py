@@ -1,0 +1,66 @@
+"""The colour that is seen goes into captions that only ask for a pattern."""
+
+import numpy as np
+import pytest
+
+from instructedit_models.colours import COLOURS, main_colour
+from instructedit_models.errors import BadParameterError
+from instructedit_models.own_colour import Keeping, in_own_colour
+from instructedit_models.recipes import SETS, read_recipe
+
+MASK = np.zeros((20, 20), bool)
+MASK[5:15, 5:15] = True
+
+
+def painted(*colours: str) -> np.ndarray:
+    """White ground; the masked square in stripes of the colours."""
+    image = np.full((20, 20, 3), 250, np.uint8)
+    for row in range(5, 15):
+        image[row, 5:15] = COLOURS[colours[row % len(colours)]]
+    return image
+
+
+@pytest.mark.parametrize(
+    ("captions", "expected"),
+    [
+        (("Photo of a bus", "Photo of a striped bus"), ("Photo of a red bus", "Photo of a red striped bus")),
+        (("Painting of cups", "Painting of dotted cups"), ("Painting of red cups", "Painting of red dotted cups")),
+        (("A bus", "A striped bus"), ("a red bus", "a red striped bus")),
+        (("Photo of a blue bus", "Photo of a dotted bus"), ("Photo of a blue bus", "Photo of a blue dotted bus")),
+        (("Photo of a bus", "Photo of a green striped bus"), None),
+        (("Photo of a bus", "Photo of a wooden bus"), None),
+        (("Photo of a striped bus", "Photo of a plain striped bus"), None),
+        (("Photo of a bus", "Photo of a car"), None),
+    ],
+)
+def test_a_new_pattern_keeps_the_colour(captions, expected):
+    assert in_own_colour(captions, painted("red"), MASK, Keeping()) == (expected or captions)
+
+
+def test_the_article_goes_with_the_colour():
+    captions = ("Photo of a cup", "Photo of a striped cup")
+    assert in_own_colour(captions, painted("orange"), MASK, Keeping())[1] == "Photo of an orange striped cup"
+
+
+def test_a_thing_of_many_colours_has_none_of_its_own():
+    captions = ("Photo of a cup", "Photo of a striped cup")
+    assert in_own_colour(captions, painted("red", "blue", "green"), MASK, Keeping()) == captions
+    assert in_own_colour(captions, painted("red"), MASK, Keeping(words=())) == captions
+
+
+def test_the_main_colour_is_that_of_half_of_the_pixels():
+    assert main_colour(painted("red", "white"), MASK) == "red"
+    assert main_colour(painted("red", "white", "blue"), MASK) is None
+    assert main_colour(painted("pink"), MASK, ("red", "green")) == "red"
+    assert main_colour(painted("pink"), MASK & False) is None
+
+
+def test_a_set_says_what_keeps_a_colour(tmp_path):
+    keeping = read_recipe(SETS / "miniature.toml").keeping
+    assert "wooden" in keeping.words and "brown" not in keeping.colours
+    assert read_recipe(SETS / "paper.toml").keeping == Keeping()
+    path = tmp_path / "own.toml"
+    text = (SETS / "miniature.toml").read_text()
+    path.write_text(text.replace('colours = ["red"', 'colours = ["octarine"'))
+    with pytest.raises(BadParameterError, match="octarine"):
+        read_recipe(path)
