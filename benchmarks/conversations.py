@@ -35,7 +35,7 @@ __all__ = ["Judged", "Script", "clarify_section", "conversations_section", "main
 DATA = Path(__file__).parents[1] / "tests" / "data"
 SETS = {"seen": "", "held_out": "_held_out"}
 """Which data files: those that were looked at while the code was written, and those that were not."""
-MODEL_STAGES = ("describe", "segment", "edit", "retry", "verify")
+MODEL_STAGES = ("describe", "segment", "medium", "look", "edit", "retry", "verify")
 """Stages of a turn that run models; the rest of its time is ours."""
 LEAST_IOU = 0.5
 

@@ -1,6 +1,6 @@
 """Colour words and what they look like: is the edited thing the colour that was asked for?
 
-`verification` asks it beside CLIP, since a median over the mask is not swayed by what stands around it; `own_colour`
+`verification` asks it beside CLIP, since a median over the mask is not swayed by what stands around it; `own_look`
 asks it what colour a thing is that shall keep it. The words and
 their values are common English ones (CSS and the survey names of xkcd, rounded), not any picture world's.
 """
@@ -52,7 +52,7 @@ class ColourMatch:
 def asked_colour(input_caption: str, edited_caption: str) -> str | None:
     """The colour word that an edit asks for where it changes nothing but a colour, else None.
 
-    "photo of a red car" -> "photo of a blue car" asks for "blue"; another noun, a pattern beside it or two colours ask
+    "photo of a red car" -> "photo of a blue car" asks for "blue"; another noun, a new pattern or two colours ask
     for more than a median can tell.
     """
     before, after = _words(input_caption), _words(edited_caption)
@@ -61,7 +61,7 @@ def asked_colour(input_caption: str, edited_caption: str) -> str | None:
     colours = [word for word in added if word in COLOURS]
     if len(colours) != 1 or any(word not in COLOURS and word not in _SHADES for word in (*added, *removed)):
         return None
-    return None if set(after) & _PATTERNS else colours[0]
+    return None if set(after) & _JOINED else colours[0]
 
 
 def colour_of(image: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]:
@@ -107,7 +107,7 @@ def main_colour(image: np.ndarray, mask: np.ndarray, among: Sequence[str] = BASI
 _LOOKED_AT = 4000
 """Pixels that `main_colour` looks at, about, spread over the mask."""
 _SHADES = frozenset("light dark bright pale deep vivid pastel a an the plain".split())
-_PATTERNS = frozenset("striped dotted spotted checkered stripes dots with and".split())
+_JOINED = frozenset({"with", "and"})
 
 
 def _words(caption: str) -> list[str]:

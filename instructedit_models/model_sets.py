@@ -18,7 +18,7 @@ from instructedit_models.fitting import Fit
 from instructedit_models.loading import tell_loading
 from instructedit_models.medium import Media
 from instructedit_models.model_files import Component, ComponentStatus, component_status, components_of, fetch
-from instructedit_models.own_colour import Keeping
+from instructedit_models.own_look import Keeping
 from instructedit_models.recipes import (
     BASELINE_ROLES,
     CHANGES,
@@ -91,7 +91,7 @@ class ModelSet:
 
     @property
     def keeping(self) -> Keeping:
-        """What leaves a thing its colour."""
+        """What an edit of something else leaves a thing."""
         return self.recipe.keeping
 
     @property

@@ -15,7 +15,7 @@ from instructedit_models.edit_options import SOLVERS, check_options
 from instructedit_models.errors import BadParameterError
 from instructedit_models.medium import Media
 from instructedit_models.model_files import Component, parse_component
-from instructedit_models.own_colour import Keeping
+from instructedit_models.own_look import Keeping
 from instructedit_models.types import Change, EditOptions
 
 __all__ = [
@@ -76,7 +76,7 @@ class Recipe:
         grounding: options of the grounded segmenter.
         defaults: parameters of an edit, by kind of change.
         media: what its captions may begin with.
-        keeping: what leaves a thing its colour.
+        keeping: what an edit of something else leaves a thing.
         speed: how they are placed and run.
         solvers: by solver, the fields of `EditOptions` that differ with it.
         working_bytes: an allowance for what computing needs beside the weights.
@@ -217,7 +217,7 @@ def _speed(table: Mapping[str, Any]) -> Speed:
 
 
 def _media(table: Mapping[str, Any]) -> Media:
-    if unknown := sorted(table.keys() - {"media", "margin", "keeping_colour", "colours"}):
+    if unknown := sorted(table.keys() - {"media", "margin", "keeping_colour", "colours", "patterns", "sure"}):
         raise BadParameterError(f"The captions table has unknown keys: {', '.join(unknown)}.")
     words, margin = _listed(table, "media", (), '"photo" and "painting"'), table.get("margin", Media.margin)
     if not isinstance(margin, int | float) or not 0 <= margin <= 1:
@@ -230,7 +230,10 @@ def _keeping(table: Mapping[str, Any]) -> Keeping:
     colours = _listed(table, "colours", Keeping.colours, '"red" and "green"')
     if unknown := [word for word in colours if word not in COLOURS]:
         raise BadParameterError(f"captions.colours holds {unknown[0]!r}, which is no known colour.")
-    return Keeping(words, colours)
+    sure = table.get("sure", Keeping.sure)
+    if not isinstance(sure, int | float) or not 0 <= sure <= 1:
+        raise BadParameterError(f"captions.sure is {sure!r}; use 0 to 1.")
+    return Keeping(words, colours, _listed(table, "patterns", (), '"striped" and "wooden"'), float(sure))
 
 
 def _listed(table: Mapping[str, Any], key: str, default: tuple[str, ...], such_as: str) -> tuple[str, ...]:

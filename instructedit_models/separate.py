@@ -3,6 +3,7 @@
 `edit_separately` stands before `MaskedDDIMEditor.edit`; the tools call it.
 """
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,18 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from instructedit_models.lexicon import singular
+from instructedit_models.numerals import CARDINALS
 from instructedit_models.types import EditOptions, EditResult, ProgressCallback
 
 if TYPE_CHECKING:
     from instructedit_models.editor import MaskedDDIMEditor
 
-__all__ = ["edit_separately", "groups", "sweep_separately"]
+__all__ = ["apart", "edit_separately", "groups", "of_one", "sweep_separately"]
 
 SHRINKING = 1.5
 """Parts of a mask are edited together as long as their common crop is shrunk by no more than this."""
+_TOUCHING = np.ones((3, 3))
 
 
 def edit_separately(
@@ -28,8 +32,9 @@ def edit_separately(
     captions: tuple[str, str],
     options: EditOptions,
     progress: ProgressCallback | None = None,
+    things: Sequence[np.ndarray] = (),
 ) -> EditResult:
-    """Edits each group of the mask's parts in a crop of its own.
+    """Edits each thing of the mask, or each group of its parts, in a crop of its own.
 
     Args:
         editor: makes the edits.
@@ -38,6 +43,8 @@ def edit_separately(
         captions: the input caption and the edited caption.
         options: of each edit; without `crop` the mask is edited as a whole.
         progress: told of the steps of every edit in turn.
+        things: (H, W) bool each, disjoint: the mask apart by the things in it, where that is known and each of them is
+            to be edited by itself; two that touch become two. Less than two of them: groups of parts near each other.
 
     Returns:
         One result: masks and regions united, evaluations and seconds summed.
@@ -45,12 +52,14 @@ def edit_separately(
     Raises:
         Whatever `MaskedDDIMEditor.edit` raises.
     """
-    parts = _parts(editor, mask, options)
+    parts = _parts(editor, mask, options, things)
     if len(parts) < 2:
         return editor.edit(image, mask, *captions, options, progress)
     results: list[EditResult] = []
     for part in parts:
-        results.append(editor.edit(results[-1].image if results else image, part, *captions, options, progress))
+        one = len(things) > 1 or ndimage.label(part, structure=_TOUCHING)[1] == 1
+        said = of_one(captions) if one else captions
+        results.append(editor.edit(results[-1].image if results else image, part, *said, options, progress))
     seconds: dict[str, float] = {}
     for result in results:
         for stage, spent in result.seconds.items():
@@ -72,6 +81,7 @@ def sweep_separately(
     captions: tuple[str, str],
     options: Sequence[EditOptions],
     progress: ProgressCallback | None = None,
+    things: Sequence[np.ndarray] = (),
 ) -> list[EditResult]:
     """The same edit with several options: in one batch, or one after the other where the mask falls into groups.
 
@@ -82,16 +92,64 @@ def sweep_separately(
         captions: likewise.
         options: one per result.
         progress: likewise.
+        things: likewise.
     """
-    if all(len(_parts(editor, mask, each)) < 2 for each in options):
+    if all(len(_parts(editor, mask, each, things)) < 2 for each in options):
         return editor.sweep(image, mask, *captions, options, progress)
-    return [edit_separately(editor, image, mask, captions, each, progress) for each in options]
+    return [edit_separately(editor, image, mask, captions, each, progress, things) for each in options]
 
 
-def _parts(editor: "MaskedDDIMEditor", mask: np.ndarray, options: EditOptions) -> list[np.ndarray]:
+def of_one(captions: tuple[str, str]) -> tuple[str, str]:
+    """Captions of several things as captions of one: "photo of cats", "photo of red cats" to "photo of a red cat".
+
+    As they are unless both are of several things of one noun each: a crop that shows one cat is no "photo of cats".
+    """
+    before, after = map(_of_one, captions)
+    return (before, after) if before and after else captions
+
+
+_SEVERAL = re.compile(r"^(?P<medium>.*?\bof )?(?P<looks>(?:[\w-]+ )*)(?P<noun>[\w-]+)$", re.IGNORECASE)
+_LIKE_ONE = frozenset({"fish", "sheep", "deer"})
+"""Plurals that look like their singular."""
+_SINGLE = frozenset({"a", "an", "the", "one", "of", "with", "and", "in", "on"})
+
+
+def _of_one(caption: str) -> str | None:
+    match = _SEVERAL.match(caption.strip())
+    if match is None or _SINGLE & set(match["looks"].lower().split()):
+        return None
+    noun = match["noun"].lower()
+    noun = noun if noun in _LIKE_ONE else singular(noun) or ""
+    if not noun:
+        return None
+    thing = " ".join([*(word for word in match["looks"].split() if word.lower() not in CARDINALS), noun])
+    return f"{match['medium'] or ''}{'an' if thing[0].lower() in 'aeiou' else 'a'} {thing}"
+
+
+def _parts(
+    editor: "MaskedDDIMEditor", mask: np.ndarray, options: EditOptions, things: Sequence[np.ndarray]
+) -> Sequence[np.ndarray]:
     if not options.crop or mask.ndim != 2:
         return []
-    return groups(mask, editor.native_size * SHRINKING / options.context)
+    return things if len(things) > 1 else groups(mask, editor.native_size * SHRINKING / options.context)
+
+
+def apart(mask: np.ndarray, things: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """A mask apart by the things in it: each of its pixels goes to the nearest one.
+
+    Args:
+        mask: (H, W) bool; it may be grown, or lack some of the things.
+        things: (H, W) bool each, not empty.
+
+    Returns:
+        Disjoint masks (H, W) bool whose union is the mask, the thing that reaches lowest last: it stands in front.
+    """
+    if not things:
+        return ()
+    order = sorted(things, key=lambda thing: np.flatnonzero(thing.any(axis=1))[-1])
+    nearest = np.stack([ndimage.distance_transform_edt(~thing) for thing in order]).argmin(axis=0)
+    parts = (mask & (nearest == number) for number in range(len(order)))
+    return tuple(part for part in parts if part.any())
 
 
 def groups(mask: np.ndarray, extent: float) -> list[np.ndarray]:
@@ -104,7 +162,7 @@ def groups(mask: np.ndarray, extent: float) -> list[np.ndarray]:
     Returns:
         Disjoint masks (H, W) bool whose union is the mask, left to right.
     """
-    labelled, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    labelled, count = ndimage.label(mask, structure=_TOUCHING)
     boxes = [(where[1].start, where[0].start, where[1].stop, where[0].stop) for where in ndimage.find_objects(labelled)]
     members = [[index + 1] for index in range(count)]
     while len(boxes) > 1:

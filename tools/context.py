@@ -18,7 +18,7 @@ from instructedit_models.errors import AmbiguousError, BadParameterError, Instru
 from instructedit_models.limits import MAX_RETRIES
 from instructedit_models.masks import MaskRules
 from instructedit_models.medium import Media
-from instructedit_models.own_colour import Keeping
+from instructedit_models.own_look import Keeping
 from instructedit_models.types import Change, Describer, EditOptions, Progress, Scorer
 from tools.conversation import Conversation
 from tools.events import Event, Moved, Progressed, Warned
@@ -98,7 +98,7 @@ class Models(Protocol):
 
     @property
     def keeping(self) -> Keeping:
-        """What leaves a thing its colour."""
+        """What an edit of something else leaves a thing."""
         ...
 
     def defaults(self, change: Change) -> EditOptions:

@@ -9,7 +9,8 @@ from PIL import Image
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError, UnknownWordError
 from instructedit_models.lexicon import COLOURS
 from instructedit_models.medium import in_own_medium
-from instructedit_models.own_colour import in_own_colour
+from instructedit_models.own_look import in_own_colour, in_own_pattern
+from instructedit_models.separate import apart
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
 from tools.context import ToolContext
@@ -66,11 +67,13 @@ class Prepared:
         request: in words that the text encoder knows.
         canvas: the picture that the models edit, and how the result is put under later layers.
         mask: (H, W) bool.
+        things: the mask apart by the things that were found, where each becomes something else; else empty.
     """
 
     request: EditRequest
     canvas: Canvas
     mask: np.ndarray
+    things: tuple[np.ndarray, ...] = ()
 
     @property
     def captions(self) -> tuple[str, str]:
@@ -90,7 +93,8 @@ def perform(context: ToolContext, request: EditRequest) -> EditNode:
     prepared = prepare(context, request)
     request, image = prepared.request, prepared.canvas.image
     retries = context.settings.retries if request.retry else 0
-    tried = try_edit(context, image, prepared.mask, prepared.captions, request.options, request.change, retries)
+    mask, captions, things = prepared.mask, prepared.captions, prepared.things
+    tried = try_edit(context, image, mask, captions, request.options, request.change, retries, things)
     for attempt in tried.attempts:
         log_seconds(context, attempt.result)
     return keep(context, prepared, tried)
@@ -109,7 +113,7 @@ def prepare(context: ToolContext, request: EditRequest) -> Prepared:
         raise BadMaskError(f"{request.mask_id} is empty: there is nothing to edit.")
     request = _known_words(context, request)
     canvas = layers.canvas(conversation, request.image_id, mask, request.base, request.replaces)
-    request = _in_own_colour(context, _in_own_medium(context, request, canvas.image), canvas.image, mask)
+    request = _in_own_look(context, _in_own_medium(context, request, canvas.image), canvas.image, mask)
     if context.settings.guard is not None:
         with context.turn.timed("safety"):
             context.settings.guard.check_input(canvas.image)
@@ -124,7 +128,7 @@ def prepare(context: ToolContext, request: EditRequest) -> Prepared:
             encoding_ratio=request.options.encoding_ratio,
         )
     )
-    return Prepared(request, canvas, mask)
+    return Prepared(request, canvas, mask, _things(context, request, mask))
 
 
 def keep(context: ToolContext, prepared: Prepared, tried: Tried) -> EditNode:
@@ -206,15 +210,28 @@ def _in_own_medium(context: ToolContext, request: EditRequest, image: Image.Imag
     return dataclasses.replace(request, input_caption=before, edited_caption=after)
 
 
-def _in_own_colour(context: ToolContext, request: EditRequest, image: Image.Image, mask: np.ndarray) -> EditRequest:
-    """The request with captions that name the thing's colour, where the edit should leave it and does not name it."""
+def _things(context: ToolContext, request: EditRequest, mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    if request.change != "shape":
+        return ()
+    conversation = context.conversation
+    regions = conversation.mask_entry(request.mask_id).regions
+    ids = [region.mask_id for region in regions if region.chosen and region.mask_id]
+    found = [conversation.mask(mask_id) for mask_id in ids] if len(ids) > 1 else []
+    return apart(mask, [thing for thing in found if thing.any()])
+
+
+def _in_own_look(context: ToolContext, request: EditRequest, image: Image.Image, mask: np.ndarray) -> EditRequest:
+    """The request with captions that name the colour or pattern that the edit should leave and that nobody named."""
     if request.change != "appearance":
         return request
-    captions = request.input_caption, request.edited_caption
-    coloured = in_own_colour(captions, np.asarray(image), mask, context.models.keeping)
-    if coloured == captions or context.models.editor.unknown_words(coloured[0]):
+    models, captions = context.models, (request.input_caption, request.edited_caption)
+    with context.turn.timed("look"):
+        looking = in_own_colour(captions, np.asarray(image), mask, models.keeping)
+        if models.keeping.patterns:
+            looking = in_own_pattern(looking, image, mask, models.keeping, models.grounded.detector)
+    if looking == captions or models.editor.unknown_words(looking[0]):
         return request
-    return dataclasses.replace(request, input_caption=coloured[0], edited_caption=coloured[1])
+    return dataclasses.replace(request, input_caption=looking[0], edited_caption=looking[1])
 
 
 def _known_words(context: ToolContext, request: EditRequest) -> EditRequest:

@@ -91,6 +91,7 @@ def try_edit(
     options: EditOptions,
     change: Change,
     retries: int,
+    things: Sequence[np.ndarray] = (),
 ) -> Tried:
     """Edits, checks, and sweeps other parameters while the check fails.
 
@@ -102,13 +103,14 @@ def try_edit(
         options: of the first try.
         change: the kind of change.
         retries: sweeps at most.
+        things: the mask apart, as `edit_separately` takes it.
 
     Raises:
         What the editor raises.
     """
     editor, turn = context.models.editor, context.turn
     with turn.timed("edit"):
-        result = edit_separately(editor, image, mask, captions, options, context.progress)
+        result = edit_separately(editor, image, mask, captions, options, context.progress, things)
     verifier = verifier_for(context, image, mask, captions, change)
     attempts = _checked(context, verifier, [options], [result])
     if attempts[0].verification is None:
@@ -117,7 +119,7 @@ def try_edit(
         if any(attempt.rank[0] for attempt in attempts):
             break
         with turn.timed("retry"):
-            results = sweep_separately(editor, image, mask, captions, wanted, context.progress)
+            results = sweep_separately(editor, image, mask, captions, wanted, context.progress, things)
         attempts += _checked(context, verifier, wanted, results)
     return Tried(tuple(attempts))
 

@@ -64,7 +64,9 @@ class Variations(Tool[VariationsArguments]):
         prepared = prepare(context, request)
         image, mask, editor = prepared.canvas.image, prepared.mask, context.models.editor
         with context.turn.timed("edit"):
-            results = sweep_separately(editor, image, mask, prepared.captions, options, context.progress)
+            results = sweep_separately(
+                editor, image, mask, prepared.captions, options, context.progress, prepared.things
+            )
         verifier = verifier_for(context, image, mask, prepared.captions, edit.change)
         made = [Attempt(*each) for each in zip(options, results, check(context, verifier, results), strict=True)]
         ids = []

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from instructedit_models.editor import MaskedDDIMEditor
-from instructedit_models.separate import edit_separately, groups
+from instructedit_models.separate import apart, edit_separately, groups, of_one
 from instructedit_models.types import EditOptions
 from tests.instructedit_models.tiny_diffusion import SCHEDULER_CONFIG, tiny_components
 
@@ -49,4 +49,42 @@ def test_each_group_pays_for_its_own_edit_and_nothing_else_changes(mask: np.ndar
     assert result.mask.sum() == mask.sum()
     before, after = np.asarray(image), np.asarray(result.image)
     assert (before != after).any()
+    assert np.array_equal(before[~result.region], after[~result.region])
+
+
+@pytest.mark.parametrize(
+    ("captions", "expected"),
+    [
+        (("Photo of cats", "Photo of red cats"), ("Photo of a cat", "Photo of a red cat")),
+        (("Photo of two dotted boxes", "Photo of dogs"), ("Photo of a dotted box", "Photo of a dog")),
+        (("Painting of fish", "Painting of oranges"), ("Painting of a fish", "Painting of an orange")),
+        (("Photo of a cat", "Photo of dogs"), None),
+        (("Photo of grass", "Photo of snow"), None),
+        (("Photo of cats on grass", "Photo of dogs on grass"), None),
+    ],
+)
+def test_captions_of_several_are_worded_for_one(captions, expected) -> None:
+    assert of_one(captions) == (expected or captions)
+
+
+def test_things_that_touch_are_told_apart() -> None:
+    left, right = _squares((40, 46)), _squares((50, 40))
+    grown = np.zeros((128, 128), bool)
+    grown[36:60, 36:64] = True
+    parts = apart(grown, [left, right])
+    assert np.array_equal(parts[0] ^ parts[1], grown)
+    assert np.array_equal(parts[0] & (left | right), right)
+    assert (parts[-1] & left).sum() == 100  # what reaches lower comes last
+    assert apart(grown, []) == ()
+
+
+def test_each_thing_that_touches_another_is_edited_by_itself() -> None:
+    editor = MaskedDDIMEditor(*tiny_components(), SCHEDULER_CONFIG)
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8))
+    options = EditOptions(steps=12, encoding_ratio=0.5, guidance_scale=3.0, context=1.2)
+    mask = _squares((40, 40), (50, 40))
+    things = apart(mask, [_squares((40, 40)), _squares((50, 40))])
+    result = edit_separately(editor, image, mask, ("photo of cats", "photo of dogs"), options, None, things)
+    assert result.unet_evaluations == 36
+    before, after = np.asarray(image), np.asarray(result.image)
     assert np.array_equal(before[~result.region], after[~result.region])

@@ -16,7 +16,7 @@ from scipy import ndimage
 from instructedit_models.errors import UnknownWordError
 from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.medium import Media
-from instructedit_models.own_colour import Keeping
+from instructedit_models.own_look import Keeping
 from instructedit_models.types import (
     Box,
     Change,

@@ -1,12 +1,14 @@
-"""The colour that is seen goes into captions that only ask for a pattern."""
+"""The colour and the pattern that are seen go into captions that only ask for the other."""
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from instructedit_models.colours import COLOURS, main_colour
-from instructedit_models.errors import BadParameterError
-from instructedit_models.own_colour import Keeping, in_own_colour
+from instructedit_models.errors import BadParameterError, UnknownWordError
+from instructedit_models.own_look import Keeping, in_own_colour, in_own_pattern
 from instructedit_models.recipes import SETS, read_recipe
+from instructedit_models.types import Detection
 
 MASK = np.zeros((20, 20), bool)
 MASK[5:15, 5:15] = True
@@ -53,6 +55,51 @@ def test_the_main_colour_is_that_of_half_of_the_pixels():
     assert main_colour(painted("red", "white", "blue"), MASK) is None
     assert main_colour(painted("pink"), MASK, ("red", "green")) == "red"
     assert main_colour(painted("pink"), MASK & False) is None
+
+
+class Stripes:
+    """Finds what is striped, where it is; knows buses alone."""
+
+    def __init__(self, score: float = 0.9) -> None:
+        self.score, self.asked = score, []
+
+    def detect(self, image: Image.Image, phrase: str) -> list[Detection]:
+        self.asked.append(phrase)
+        if "bus" not in phrase:
+            raise UnknownWordError("The detector does not know it.", ("thing",))
+        rows, columns = np.nonzero((np.asarray(image) != 250).any(axis=2))
+        box = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+        return [Detection(box, self.score if "striped" in phrase else 0.2, phrase)]
+
+
+STRIPED = Keeping(patterns=("striped", "wooden"))
+
+
+@pytest.mark.parametrize(
+    ("captions", "expected"),
+    [
+        (("Photo of a bus", "Photo of a blue bus"), ("Photo of a striped bus", "Photo of a striped blue bus")),
+        (("Photo of a red bus", "Photo of a blue bus"), ("Photo of a striped red bus", "Photo of a striped blue bus")),
+        (("Photo of a dotted bus", "Photo of a dotted blue bus"), None),
+        (("Photo of a bus", "Photo of a blue wooden bus"), None),
+        (("Photo of a car", "Photo of a blue car"), None),
+        (("Photo of a bus", "Photo of a car"), None),
+    ],
+)
+def test_a_new_colour_keeps_the_pattern(captions, expected):
+    image = Image.fromarray(painted("red", "white"))
+    assert in_own_pattern(captions, image, MASK, STRIPED, Stripes()) == (expected or captions)
+
+
+def test_a_pattern_must_be_sure_and_the_detector_is_asked_for_nothing_else():
+    captions, image = ("Photo of a red bus", "Photo of a blue bus"), Image.fromarray(painted("red", "white"))
+    assert in_own_pattern(captions, image, MASK, STRIPED, Stripes(0.5)) == captions
+    detector = Stripes()
+    in_own_pattern(captions, image, MASK, STRIPED, detector)
+    assert detector.asked == ["striped bus", "wooden bus"]
+    detector = Stripes()
+    assert in_own_pattern(captions, image, MASK, Keeping(), detector) == captions
+    assert not detector.asked
 
 
 def test_a_set_says_what_keeps_a_colour(tmp_path):

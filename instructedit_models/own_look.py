@@ -1,0 +1,126 @@
+"""Stripes on a red bus leave it red, and a red striped bus that becomes blue keeps its stripes.
+
+"Photo of a striped bus" lets a diffusion model choose the colour, "photo of a blue bus" the pattern, and at a high
+encoding ratio it does. So `tools.editing` puts into both captions what is there and shall stay, as it does with the
+medium: the colour as the pixels tell it, the pattern as Grounding DINO sees it in an enlarged crop.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from instructedit_models.choosing import box_iou
+from instructedit_models.colours import BASIC, COLOURS, main_colour
+from instructedit_models.errors import UserError
+from instructedit_models.types import Box, Detector
+from instructedit_models.verification import crop_box
+
+__all__ = ["Keeping", "in_own_colour", "in_own_pattern"]
+
+_THING = re.compile(r"^(?P<medium>.*?\bof )?(?P<article>(?:an?|the) )?(?P<thing>.+)$", re.IGNORECASE | re.DOTALL)
+_CONTEXT = 1.5
+"""Width of the crop in which a pattern is looked for, over the thing's box."""
+_CROP = 128
+"""Smaller crops are enlarged to this many pixels."""
+_SAME_IOU = 0.4
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What an edit of something else leaves a thing.
+
+    Attributes:
+        words: words of an edited caption that say nothing of a colour, where a person expects it to stay.
+        colours: the colours that captions may name, words of `colours.COLOURS`.
+        patterns: what a new colour leaves as it is, each as the detector may be asked for it; none: nothing is looked
+            for.
+        sure: the detector's least score for a pattern, 0 to 1.
+    """
+
+    words: tuple[str, ...] = ("striped", "dotted", "spotted", "checkered")
+    colours: tuple[str, ...] = BASIC
+    patterns: tuple[str, ...] = ()
+    sure: float = 0.6
+
+
+def in_own_colour(captions: tuple[str, str], image: np.ndarray, mask: np.ndarray, keeping: Keeping) -> tuple[str, str]:
+    """The captions with the colour of what is inside the mask, where the edit gives it a pattern and names no colour.
+
+    Args:
+        captions: the input caption and the edited caption.
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) bool.
+        keeping: when, and which colours there are.
+
+    Returns:
+        As they are where the edited one names a colour, where no pattern is new, or where no colour has half of the
+        pixels. A colour that the input caption alone names is taken for the edited one too.
+    """
+    before, after = map(_words, captions)
+    if not (after - before) & set(keeping.words) or after & set(COLOURS):
+        return captions
+    named = before & set(COLOURS)
+    colour = named.pop() if len(named) == 1 else None if named else main_colour(image, mask, keeping.colours)
+    if colour is None:
+        return captions
+    return captions[0] if colour in before else _looking(captions[0], colour), _looking(captions[1], colour)
+
+
+def in_own_pattern(
+    captions: tuple[str, str], image: Image.Image, mask: np.ndarray, keeping: Keeping, detector: Detector
+) -> tuple[str, str]:
+    """The captions with the pattern of what is inside the mask, where the edit gives it a colour and names no pattern.
+
+    Args:
+        captions: the input caption and the edited caption.
+        image: PIL RGB.
+        mask: (H, W) bool, not empty.
+        keeping: which patterns there are.
+        detector: Grounding DINO.
+    """
+    before, after = map(_words, captions)
+    patterns = {*keeping.patterns, *keeping.words}
+    if not keeping.patterns or not (after - before) & set(COLOURS) or (before | after) & patterns:
+        return captions
+    match = _THING.match(captions[0])
+    thing = " ".join(word for word in match["thing"].split() if word.lower() not in COLOURS) if match else ""
+    if not thing:
+        return captions
+    try:
+        scores = {pattern: _score(image, mask, f"{pattern} {thing}", detector) for pattern in keeping.patterns}
+    except UserError:  # the detector does not know the thing by these words
+        return captions
+    best = max(scores, key=scores.__getitem__)
+    if scores[best] < keeping.sure:
+        return captions
+    return _looking(captions[0], best), _looking(captions[1], best)
+
+
+def _score(image: Image.Image, mask: np.ndarray, phrase: str, detector: Detector) -> float:
+    """How sure the detector is of a phrase just where the mask is."""
+    crop = crop_box(mask, _CONTEXT)
+    picture, scale = image.crop(crop), max(1.0, _CROP / (crop[2] - crop[0]))
+    picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    x0, x1 = ((side - crop[0]) * scale for side in (columns[0], columns[-1] + 1))
+    y0, y1 = ((side - crop[1]) * scale for side in (rows[0], rows[-1] + 1))
+    here: Box = (x0, y0, x1, y1)
+    found = detector.detect(picture, phrase)
+    return max((each.score for each in found if box_iou(each.box, here) >= _SAME_IOU), default=0.0)
+
+
+def _words(caption: str) -> set[str]:
+    return set(re.findall(r"[\w-]+", caption.lower()))
+
+
+def _looking(caption: str, look: str) -> str:
+    """The caption with one more word for the look: "photo of a bus" to "photo of a striped bus"."""
+    match = _THING.match(caption)
+    if match is None:
+        return caption
+    article = match["article"] or ""
+    if article.strip().lower() in {"a", "an"}:
+        article = "an " if look[0] in "aeiou" else "a "
+    return f"{match['medium'] or ''}{article}{look} {match['thing']}"
