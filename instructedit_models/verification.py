@@ -26,6 +26,8 @@ _OVERLAP = 0.4
 """Least overlap (IoU) of a detection's box with the edited thing's."""
 _SMALLEST_PART = 0.05
 """Parts of a mask that are smaller than this share of the largest one are crumbs."""
+_SMALLEST_THING = 0.25
+"""Parts of at least this share of the largest one count as things of their own, each of which must have its colour."""
 _GONE = 0.6
 """The source is gone where its score fell below this share of what it was."""
 _LOOKS_NEW = 0.2
@@ -165,7 +167,7 @@ class Verifier:
         nearer, fits = score > before, score > 0 and score > before
         checks: dict[str, bool | None] = {"caption": fits, "target": None, "source": None, "colour": None}
         total = score - before
-        seen = colours.match(colours.colour_of(np.asarray(after), self._mask), self._colour) if self._colour else None
+        seen = self._seen_colour(after, self._colour) if self._colour else None
         if seen:
             checks["colour"] = seen.passed
             total = _BESIDE_COLOUR * total - seen.distance / 100
@@ -187,6 +189,20 @@ class Verifier:
             there = bool(checks["colour"]) and checks.get("noun") is not False
         passed = nearer and there and outside is not False
         return Verification(passed, before, score, self._note(checks, nearer, seen), total, checks)
+
+    def _seen_colour(self, after: Image.Image, asked: str) -> colours.ColourMatch:
+        """The colour of that of several things which is farthest from the colour asked for."""
+        pixels = np.asarray(after)
+        seen = [colours.match(colours.colour_of(pixels, thing), asked) for thing in self._things]
+        return max(seen, key=lambda one: (not one.passed, one.distance))
+
+    @cached_property
+    def _things(self) -> list[np.ndarray]:
+        """The mask's parts that are large enough to be things of their own; the mask itself where it is one."""
+        labels, count = ndimage.label(self._mask, structure=np.ones((3, 3)))
+        sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+        large = np.flatnonzero(sizes >= _SMALLEST_THING * sizes.max()) + 1
+        return [labels == number for number in large] if len(large) > 1 else [self._mask]
 
     def _note(self, checks: dict[str, bool | None], nearer: bool, seen: colours.ColourMatch | None) -> str:
         source, target = self._captions

@@ -135,3 +135,12 @@ def test_pictures_of_another_size() -> None:
     verifier = Verifier(BEFORE, MASK, "photo of a blue box", "photo of a green box", ColourScorer())
     with pytest.raises(BadMaskError, match="96x64 and 60x60"):
         verifier.check(boxes("red", size=(60, 60)))
+
+
+def test_each_of_several_things_must_have_the_colour() -> None:
+    reds = (np.asarray(BEFORE) == np.asarray(boxes("red", "green", "red"))).all(axis=2)
+    reds &= (np.asarray(BEFORE) != np.asarray(boxes("blue", "blue", "blue"))).any(axis=2)
+    verifier = Verifier(BEFORE, reds, "Photo of red boxes", "Photo of green boxes", ColourScorer())
+    one, both = verifier.check_all([boxes("green", "blue", "red"), boxes("green", "blue", "green")], [None, None])
+    assert one.checks["colour"] is False and not one.passed and "looks red" in one.note
+    assert both.checks["colour"] is True and both.passed
