@@ -68,18 +68,23 @@ class ChoosingOptions:
         clear_share: the best of several stands out if the second best has less than this share of its score.
         clear_share_attributes: the same where attributes were given, which scores tell apart more sharply.
         same_iou: boxes that overlap by more are the same object.
+        inner_share: a candidate inside the box of a better one is left out where its score is less than this share of
+            that one's: it is a piece of it, found again.
     """
 
     weak_share: float = 0.45
     clear_share: float = 0.55
     clear_share_attributes: float = 0.8
     same_iou: float = 0.6
+    inner_share: float = 0.7
 
 
 Resolve = Callable[[Reference], Sequence[Candidate]]
 """Finds the objects that another reference means: all of them where it leaves that open."""
 
 DEFAULTS = ChoosingOptions()
+_INSIDE = 0.9
+"""The share of a box that must lie in another for it to be inside."""
 NEAR = 0.19
 """The widest gap of things next to each other, as a share of the longer side of the picture."""
 
@@ -110,6 +115,7 @@ def choose(
         return Choice(())
     best = max(candidate.score for candidate in candidates)
     pool = [i for i, candidate in enumerate(candidates) if candidate.score >= options.weak_share * best]
+    pool = [i for i in pool if not any(_piece_of(candidates[i], candidates[k], options) for k in pool)]
     solver = _Solver(reference, candidates, size, resolve, options)
     pool = solver.without_excluded(pool)
     if reference.other and last is not None:
@@ -296,6 +302,15 @@ class _Solver:
         else:
             fits = [_RELATIONS[relation.kind](one, other, scale) for other in others[0]]
         return min(fits, key=lambda fit: (not fit[0], fit[1]), default=(False, scale * 10))
+
+
+def _piece_of(one: Candidate, other: Candidate, options: ChoosingOptions) -> bool:
+    """Whether it is found inside the other, and much less surely."""
+    across = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
+    down = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
+    inside = max(0.0, across) * max(0.0, down)
+    whole = (one.box[2] - one.box[0]) * (one.box[3] - one.box[1])
+    return inside >= _INSIDE * whole and one.score < options.inner_share * other.score
 
 
 def _gap(one: Candidate, other: Candidate) -> float:

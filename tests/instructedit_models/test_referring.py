@@ -186,6 +186,16 @@ def test_weak_candidates_do_not_count_for_positions():
     assert choose(parse("cat on the right"), pair, SIZE).chosen == (0,)
 
 
+def test_a_piece_found_again_inside_a_thing_is_no_second_thing():
+    whole = Candidate((10.0, 10.0, 60.0, 60.0), 0.9)
+    piece, small = Candidate((12.0, 12.0, 30.0, 30.0), 0.5), Candidate((12.0, 12.0, 30.0, 30.0), 0.8)
+    assert choose(parse("both cats"), [whole, piece], SIZE).chosen == (0,)
+    assert choose(parse("cat on the left"), [whole, piece], SIZE).chosen == (0,)
+    assert choose(parse("both cats"), [whole, small], SIZE).chosen == (0, 1)
+    aside = Candidate((50.0, 50.0, 90.0, 90.0), 0.5)
+    assert choose(parse("both cats"), [whole, aside], SIZE).chosen == (0, 1)
+
+
 def test_more_were_asked_for_than_there_are():
     choice = choose(parse("three cats"), [at(20, 60), at(80, 60)], SIZE)
     assert choice.chosen == (0, 1)
