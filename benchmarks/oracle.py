@@ -66,6 +66,7 @@ class OracleModels:
         self.conversation: Conversation | None = None
         self.name = models.name
         self.editor, self.scorer, self.media = models.editor, models.scorer, models.media
+        self.keeping = replace(models.keeping, patterns=())  # patterns are seen by a detector; there is none here
         self.grounded: GroundedSegmenter = _OracleSegmenter(self)
         self.describer = _OracleDescriber(self)
         self._known: dict[str, tuple[Thing, ...]] = {}

@@ -1,5 +1,6 @@
 """One edit from plan to version: check, edit, verify, keep. `edit_image` and `adjust_edit` are thin over it."""
 
+import contextlib
 import dataclasses
 import re
 
@@ -228,7 +229,8 @@ def _in_own_look(context: ToolContext, request: EditRequest, image: Image.Image,
     with context.turn.timed("look"):
         looking = in_own_colour(captions, np.asarray(image), mask, models.keeping)
         if models.keeping.patterns:
-            looking = in_own_pattern(looking, image, mask, models.keeping, models.grounded.detector)
+            with contextlib.suppress(ModelUnavailableError):  # an edit in a mask of one's own needs no detector
+                looking = in_own_pattern(looking, image, mask, models.keeping, models.grounded.detector)
     if looking == captions or models.editor.unknown_words(looking[0]):
         return request
     return dataclasses.replace(request, input_caption=looking[0], edited_caption=looking[1])
