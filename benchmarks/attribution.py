@@ -19,7 +19,7 @@ from benchmarks.methods import Made, Method, Planner
 from benchmarks.scoring import EditCase
 from benchmarks.variants import run_variants
 from instructedit_models.errors import BadInstructionError
-from instructedit_models.miniature.captions import with_article
+from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.words import background_name, plural
 from instructedit_models.model_sets import ModelSet
 from instructedit_models.types import Change

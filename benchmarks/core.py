@@ -20,7 +20,7 @@ from benchmarks.transcription import Given, edited_latent, predictor, relative_e
 from instructedit_models.crop import editable_cells, plan_crop
 from instructedit_models.editor import MaskedDDIMEditor
 from instructedit_models.errors import InstructEditError, ModelUnavailableError
-from instructedit_models.miniature.captions import with_article
+from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.language import referring
 from instructedit_models.miniature.words import COLOURS
 from instructedit_models.model_sets import ModelSet

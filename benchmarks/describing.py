@@ -14,7 +14,7 @@ from benchmarks.harness import Finding, add_shared, main_of, models_of, scenes_o
 from benchmarks.methods import Planner
 from benchmarks.scenes import Drawn
 from benchmarks.variants import free_colour, ours_with, recolour_case, run_variants
-from instructedit_models.miniature.captions import with_article
+from instructedit_models.lexicon import with_article
 from instructedit_models.model_sets import ModelSet
 from instructedit_models.types import Description
 

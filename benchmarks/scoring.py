@@ -102,7 +102,7 @@ def _masks(case: EditCase) -> Iterator[np.ndarray]:
 
 def _judged(case: EditCase, image: np.ndarray, judge: Judge, head: str) -> Score:
     asked = case.edit.to[head]
-    verdicts = judge.judge(image, [_box(case, i, head, image) for i in case.edit.objects])
+    verdicts = judge.judge(image, _boxes(case, head, image))
     seen = tuple(verdict.word(head) for verdict in verdicts)
     distance = 1 - min(verdict.shares[head][asked] for verdict in verdicts)
     there = distance <= 1 - SURE if head == "noun" else all(word == asked for word in seen)
@@ -112,23 +112,19 @@ def _judged(case: EditCase, image: np.ndarray, judge: Judge, head: str) -> Score
     return Score(there, seen, round(distance, 4), coloured)
 
 
-def _box(case: EditCase, item: int, head: str, image: np.ndarray) -> Box:
-    """The object's box; of one that becomes something else the box of both shapes and of all that visibly changed.
+def _boxes(case: EditCase, head: str, image: np.ndarray) -> list[Box]:
+    """Each object's box; of one that becomes something else the box of both shapes and of all that visibly changed.
 
     What an edit paints may reach over the true shape's box, and a fish without its tail is judged to be an orange.
     """
-    before, after = case.drawn.picture.masks[item], case.after.masks[item]
+    picture, objects = case.drawn.picture, case.edit.objects
     if head != "noun":
-        return mask_box(before)
-    difference = np.abs(image.astype(int) - case.drawn.picture.image).max(axis=2)
-    return mask_box(before | after | ((difference > _VISIBLE) & _nearest(case, item)))
-
-
-def _nearest(case: EditCase, item: int) -> np.ndarray:
-    """(H, W) bool, the pixels that are nearer to this one of the edited objects than to any other, and not far."""
-    far = {i: ndimage.distance_transform_edt(~case.drawn.picture.masks[i]) for i in case.edit.objects}
-    nearer = np.logical_and.reduce([far[item] <= other for other in far.values()])
-    return nearer & (far[item] <= _REACH)
+        return [mask_box(picture.masks[i]) for i in objects]
+    visible = np.abs(image.astype(int) - picture.image).max(axis=2) > _VISIBLE
+    far = np.stack([ndimage.distance_transform_edt(~picture.masks[i]) for i in objects])
+    near = (far <= far.min(axis=0)) & (far <= _REACH)  # what changed belongs to the nearest of the objects
+    shapes = [picture.masks[i] | case.after.masks[i] for i in objects]
+    return [mask_box(shape | (visible & mine)) for shape, mine in zip(shapes, near, strict=True)]
 
 
 def _background(case: EditCase, image: np.ndarray) -> Score:

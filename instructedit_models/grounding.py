@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from instructedit_models.errors import NothingFoundError
+from instructedit_models.masks import bounding_box
 from instructedit_models.referring import parse_all
 from instructedit_models.search import Found, Search, SearchOptions, Solved
 from instructedit_models.types import Box, Detector, Region, Segmenter
@@ -115,5 +116,5 @@ def _ground(prompt: str, solved: list[Solved], shape: tuple[int, int]) -> Ground
 def _box(mask: np.ndarray | None) -> Box | None:
     if mask is None or not mask.any():
         return None
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    x0, y0, x1, y1 = map(float, bounding_box(mask))
+    return x0, y0, x1, y1

@@ -111,6 +111,11 @@ ENDS_IN_S = frozenset(
 """Nouns in -s that are no plural, or have no singular."""
 
 
+def with_article(phrase: str) -> str:
+    """The phrase after "a" or "an", by its first letter."""
+    return f"an {phrase}" if phrase[0].lower() in "aeiou" else f"a {phrase}"
+
+
 def singular(word: str) -> str | None:
     """The singular of an English plural, or None where the word is no plural that can be told by its form."""
     if word in IRREGULAR_PLURALS:

@@ -6,6 +6,7 @@ medium: the colour as the pixels tell it, the pattern as Grounding DINO sees it 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,10 @@ from PIL import Image
 from instructedit_models.choosing import box_iou
 from instructedit_models.colours import BASIC, COLOURS, main_colour
 from instructedit_models.errors import UserError
-from instructedit_models.types import Box, Detector
-from instructedit_models.verification import crop_box
+from instructedit_models.lexicon import with_article
+from instructedit_models.masks import bounding_box
+from instructedit_models.types import Box, Detection, Detector
+from instructedit_models.verification import caption_words, crop_box
 
 __all__ = ["Keeping", "in_own_colour", "in_own_pattern"]
 
@@ -58,7 +61,7 @@ def in_own_colour(captions: tuple[str, str], image: np.ndarray, mask: np.ndarray
         As they are where the edited one names a colour, where no pattern is new, or where no colour has half of the
         pixels. A colour that the input caption alone names is taken for the edited one too.
     """
-    before, after = map(_words, captions)
+    before, after = map(caption_words, captions)
     if not (after - before) & set(keeping.words) or after & set(COLOURS):
         return captions
     named = before & set(COLOURS)
@@ -80,7 +83,7 @@ def in_own_pattern(
         keeping: which patterns there are.
         detector: Grounding DINO.
     """
-    before, after = map(_words, captions)
+    before, after = map(caption_words, captions)
     patterns = {*keeping.patterns, *keeping.words}
     if not keeping.patterns or not (after - before) & set(COLOURS) or (before | after) & patterns:
         return captions
@@ -88,8 +91,9 @@ def in_own_pattern(
     thing = " ".join(word for word in match["thing"].split() if word.lower() not in COLOURS) if match else ""
     if not thing:
         return captions
+    picture, here = _enlarged(image, mask)
     try:
-        scores = {pattern: _score(image, mask, f"{pattern} {thing}", detector) for pattern in keeping.patterns}
+        scores = {each: _score(detector.detect(picture, f"{each} {thing}"), here) for each in keeping.patterns}
     except UserError:  # the detector does not know the thing by these words
         return captions
     best = max(scores, key=scores.__getitem__)
@@ -98,21 +102,18 @@ def in_own_pattern(
     return _looking(captions[0], best), _looking(captions[1], best)
 
 
-def _score(image: Image.Image, mask: np.ndarray, phrase: str, detector: Detector) -> float:
-    """How sure the detector is of a phrase just where the mask is."""
+def _enlarged(image: Image.Image, mask: np.ndarray) -> tuple[Image.Image, Box]:
+    """The crop around a mask, enlarged where it is small, and the mask's box in it."""
     crop = crop_box(mask, _CONTEXT)
     picture, scale = image.crop(crop), max(1.0, _CROP / (crop[2] - crop[0]))
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    x0, x1 = ((side - crop[0]) * scale for side in (columns[0], columns[-1] + 1))
-    y0, y1 = ((side - crop[1]) * scale for side in (rows[0], rows[-1] + 1))
-    here: Box = (x0, y0, x1, y1)
-    found = detector.detect(picture, phrase)
+    x0, y0, x1, y1 = bounding_box(mask)
+    return picture, ((x0 - crop[0]) * scale, (y0 - crop[1]) * scale, (x1 - crop[0]) * scale, (y1 - crop[1]) * scale)
+
+
+def _score(found: Sequence[Detection], here: Box) -> float:
+    """How sure the detector is of what it found just here."""
     return max((each.score for each in found if box_iou(each.box, here) >= _SAME_IOU), default=0.0)
-
-
-def _words(caption: str) -> set[str]:
-    return set(re.findall(r"[\w-]+", caption.lower()))
 
 
 def _looking(caption: str, look: str) -> str:
@@ -120,7 +121,6 @@ def _looking(caption: str, look: str) -> str:
     match = _THING.match(caption)
     if match is None:
         return caption
-    article = match["article"] or ""
-    if article.strip().lower() in {"a", "an"}:
-        article = "an " if look[0] in "aeiou" else "a "
-    return f"{match['medium'] or ''}{article}{look} {match['thing']}"
+    article, thing = match["article"] or "", f"{look} {match['thing']}"
+    named = with_article(thing) if article.strip().lower() in {"a", "an"} else f"{article}{thing}"
+    return f"{match['medium'] or ''}{named}"

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from instructedit_models.lexicon import singular
+from instructedit_models.lexicon import singular, with_article
+from instructedit_models.masks import bounding_box
 from instructedit_models.numerals import CARDINALS
 from instructedit_models.types import EditOptions, EditResult, ProgressCallback
 
@@ -123,7 +124,7 @@ def _of_one(caption: str) -> str | None:
     if not noun:
         return None
     thing = " ".join([*(word for word in match["looks"].split() if word.lower() not in CARDINALS), noun])
-    return f"{match['medium'] or ''}{'an' if thing[0].lower() in 'aeiou' else 'a'} {thing}"
+    return f"{match['medium'] or ''}{with_article(thing)}"
 
 
 def _parts(
@@ -146,7 +147,7 @@ def apart(mask: np.ndarray, things: Sequence[np.ndarray]) -> tuple[np.ndarray, .
     """
     if not things:
         return ()
-    order = sorted(things, key=lambda thing: np.flatnonzero(thing.any(axis=1))[-1])
+    order = sorted(things, key=lambda thing: bounding_box(thing)[3])
     nearest = np.stack([ndimage.distance_transform_edt(~thing) for thing in order]).argmin(axis=0)
     parts = (mask & (nearest == number) for number in range(len(order)))
     return tuple(part for part in parts if part.any())

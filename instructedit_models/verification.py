@@ -14,10 +14,12 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from instructedit_models import colours, lexicon
+from instructedit_models.choosing import box_iou
 from instructedit_models.errors import BadInstructionError, BadMaskError, UnknownWordError
+from instructedit_models.masks import bounding_box
 from instructedit_models.types import Box, Change, Detector, Scorer
 
-__all__ = ["Verification", "Verifier", "crop_box", "square_around", "verify"]
+__all__ = ["Verification", "Verifier", "caption_words", "crop_box", "square_around", "verify"]
 
 CONTEXT = 1.5
 CLOSE = (1.1, 1.2)
@@ -199,8 +201,7 @@ class Verifier:
     @cached_property
     def _things(self) -> list[np.ndarray]:
         """The mask's parts that are large enough to be things of their own; the mask itself where it is one."""
-        labels, count = ndimage.label(self._mask, structure=np.ones((3, 3)))
-        sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+        labels, sizes = self._parts
         large = np.flatnonzero(sizes >= _SMALLEST_THING * sizes.max()) + 1
         return [labels == number for number in large] if len(large) > 1 else [self._mask]
 
@@ -250,7 +251,9 @@ class Verifier:
             return None, 0.0
         source_before, target_before = self._seen_before
         source, target = self._seen(after)
-        gain = (target - target_before) - (source - source_before if "plain" in _words(self._captions[1]) else 0.0)
+        gain = (target - target_before) - (
+            source - source_before if "plain" in caption_words(self._captions[1]) else 0.0
+        )
         if not any((source_before, target_before, source, target)):
             return None, 0.0  # it saw nothing before, and sees nothing now
         return gain >= _LOOKS_NEW, gain
@@ -270,16 +273,21 @@ class Verifier:
         for caption in self._captions:
             found = self._detector.detect(image, _phrase(caption))
             per_part = [
-                max((one.score for one in found if _overlap(one.box, box) >= _OVERLAP), default=0.0)
+                max((one.score for one in found if box_iou(one.box, box) >= _OVERLAP), default=0.0)
                 for box in self._boxes
             ]
             scores.append(min(per_part))
         return scores[0], scores[1]
 
     @cached_property
-    def _boxes(self) -> list[Box]:
+    def _parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mask's connected parts, numbered from 1 on in (H, W), and the pixels of each."""
         labels, _ = ndimage.label(self._mask, structure=np.ones((3, 3)))
-        sizes = np.bincount(labels.ravel())[1:]
+        return labels, np.bincount(labels.ravel())[1:]
+
+    @cached_property
+    def _boxes(self) -> list[Box]:
+        labels, sizes = self._parts
         places = ndimage.find_objects(labels)
         kept = [place for place, size in zip(places, sizes, strict=True) if size >= _SMALLEST_PART * sizes.max()]
         return [(float(x.start), float(y.start), float(x.stop), float(y.stop)) for y, x in kept]
@@ -305,7 +313,7 @@ def verify(
 
 def materials_differ(input_caption: str, edited_caption: str) -> bool:
     """Whether the edited caption names a material that the input caption does not, e.g. "wooden"."""
-    return bool((_words(edited_caption) - _words(input_caption)) & lexicon.MATERIALS)
+    return bool((caption_words(edited_caption) - caption_words(input_caption)) & lexicon.MATERIALS)
 
 
 def other_captions(caption: str, nouns: Sequence[str]) -> list[str]:
@@ -320,26 +328,20 @@ def other_captions(caption: str, nouns: Sequence[str]) -> list[str]:
     own, before, after = last.group().lower(), caption[: last.start()], caption[last.end() :]
     directly = _ENDS_WITH_ARTICLE.search(before)
     return [
-        (f"{before[: directly.start()]}{'an' if noun[0] in 'aeiou' else 'a'} " if directly else before) + noun + after
+        (f"{before[: directly.start()]}{lexicon.with_article(noun)}" if directly else before + noun) + after
         for noun in nouns
         if noun.lower() != own
     ]
 
 
-def _words(caption: str) -> set[str]:
+def caption_words(caption: str) -> set[str]:
+    """The words of a caption in lower case, hyphens kept."""
     return set(re.findall(r"[\w-]+", caption.lower()))
 
 
 def _phrase(caption: str) -> str:
     """What a caption is of, as a detector is asked: "photo of a red car" -> "red car"."""
     return _ARTICLE.sub("", _MEDIUM.sub("", caption.strip())) or caption
-
-
-def _overlap(a: Box, b: Box) -> float:
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(0.0, width) * max(0.0, height)
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
-    return shared / union if union else 0.0
 
 
 def crop_box(mask: np.ndarray, context: float) -> tuple[int, int, int, int]:
@@ -352,9 +354,7 @@ def crop_box(mask: np.ndarray, context: float) -> tuple[int, int, int, int]:
     Returns:
         x0, y0, x1, y1 in pixels.
     """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-    return square_around(box, context, (mask.shape[1], mask.shape[0]))
+    return square_around(bounding_box(mask), context, (mask.shape[1], mask.shape[0]))
 
 
 def square_around(

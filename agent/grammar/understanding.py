@@ -203,10 +203,8 @@ def _edits(drafts: list[Draft], scene: Scene | None, context: Context, left_out:
 def _known(draft: Draft, scene: Scene | None) -> list[Draft]:
     """The draft for each thing that its source means; [] where that is not known."""
     source = draft.source
-    if source is not None and scene is not None and not is_open(source):
-        return by_their_nouns(draft, scene)
     if not is_open(source):
-        return [draft]
+        return [draft] if scene is None else by_their_nouns(draft, scene)
     if scene is not None:
         return [replace(draft, source=phrase) for phrase in resolve(source, scene).phrases]
     if source is not None and _can_do_without(source):

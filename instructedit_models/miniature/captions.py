@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.choices import chance, pick, weighted
 from instructedit_models.miniature.scene import Item, Scene
 from instructedit_models.miniature.words import background_name, background_places, plural, singular
@@ -43,11 +44,6 @@ class Detail:
 
 FULL = Detail(canonical=True)
 """Colour and material, always in the same words."""
-
-
-def with_article(phrase: str) -> str:
-    """The phrase after "a" or "an"."""
-    return f"an {phrase}" if phrase[0] in "aeiou" else f"a {phrase}"
 
 
 def joined(phrases: Sequence[str]) -> str:

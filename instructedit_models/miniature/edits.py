@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from instructedit_models.miniature.captions import with_article
+from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.choices import BODY_PARTS, chance, part_colours, pick, weighted
 from instructedit_models.miniature.referring import Referring, candidates, sample
 from instructedit_models.miniature.scene import Item, Picture, Scene

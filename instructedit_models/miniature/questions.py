@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.captions import (
     FULL,
     NUMBERS,
@@ -17,7 +18,6 @@ from instructedit_models.miniature.captions import (
     joined,
     look,
     noun_phrase,
-    with_article,
 )
 from instructedit_models.miniature.choices import chance, pick, weighted
 from instructedit_models.miniature.referring import APART, CLEARLY_APART, Referring, candidates
