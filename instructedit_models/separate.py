@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from instructedit_models.lexicon import singular, with_article
+from instructedit_models.lexicon import OWNED, singular, with_article
 from instructedit_models.masks import bounding_box
 from instructedit_models.numerals import CARDINALS
 from instructedit_models.types import EditOptions, EditResult, ProgressCallback
@@ -121,7 +121,7 @@ def _of_one(caption: str) -> str | None:
         return None
     noun = match["noun"].lower()
     noun = noun if noun in _LIKE_ONE else singular(noun) or ""
-    if not noun:
+    if not noun or noun in OWNED:  # petals are seen together
         return None
     thing = " ".join([*(word for word in match["looks"].split() if word.lower() not in CARDINALS), noun])
     return f"{match['medium'] or ''}{with_article(thing)}"

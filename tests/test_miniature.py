@@ -49,3 +49,9 @@ def test_the_small_one_of_two_is_found_beside_the_large_one(models: ModelSet) ->
     for seed, noun in ((8_400_009, "car"), (8_400_010, "orange"), (8_400_029, "tree"), (8_400_030, "star")):
         image = Image.fromarray(render(sample_scene(seed)).image)
         assert len(models.grounded.segment(image, f"both {noun}s").regions) == 2, seed
+
+
+def test_all_of_one_is_worded_for_one(models: ModelSet, picture: Image.Image) -> None:
+    options = EditOverrides(steps=2, retries=0)
+    edited = edit_image(picture, "Make all the cups striped", models=models, llm="offline", options=options)
+    assert edited.record["edited_caption"] == "Photo of a black striped cup"

@@ -11,7 +11,7 @@ from instructedit_models.errors import BadMaskError, BadParameterError, ModelUna
 from instructedit_models.lexicon import COLOURS
 from instructedit_models.medium import in_own_medium
 from instructedit_models.own_look import in_own_colour, in_own_pattern
-from instructedit_models.separate import apart
+from instructedit_models.separate import apart, of_one
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
 from tools.context import ToolContext
@@ -112,7 +112,7 @@ def prepare(context: ToolContext, request: EditRequest) -> Prepared:
         )
     if not mask.any():
         raise BadMaskError(f"{request.mask_id} is empty: there is nothing to edit.")
-    request = _known_words(context, request)
+    request = _of_the_only_one(context, _known_words(context, request))
     canvas = layers.canvas(conversation, request.image_id, mask, request.base, request.replaces)
     request = _in_own_look(context, _in_own_medium(context, request, canvas.image), canvas.image, mask)
     if context.settings.guard is not None:
@@ -130,6 +130,15 @@ def prepare(context: ToolContext, request: EditRequest) -> Prepared:
         )
     )
     return Prepared(request, canvas, mask, _things(context, request, mask))
+
+
+def _of_the_only_one(context: ToolContext, request: EditRequest) -> EditRequest:
+    """The request with captions of one thing, where "all the cups" found but one."""
+    chosen = [region for region in context.conversation.mask_entry(request.mask_id).regions if region.chosen]
+    if len(chosen) != 1:
+        return request
+    before, after = of_one((request.input_caption, request.edited_caption))
+    return dataclasses.replace(request, input_caption=before, edited_caption=after)
 
 
 def keep(context: ToolContext, prepared: Prepared, tried: Tried) -> EditNode:

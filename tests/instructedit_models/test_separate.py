@@ -60,6 +60,7 @@ def test_each_group_pays_for_its_own_edit_and_nothing_else_changes(mask: np.ndar
         (("Painting of fish", "Painting of oranges"), ("Painting of a fish", "Painting of an orange")),
         (("Photo of a cat", "Photo of dogs"), None),
         (("Photo of grass", "Photo of snow"), None),
+        (("Photo of petals", "Photo of red petals"), None),
         (("Photo of cats on grass", "Photo of dogs on grass"), None),
     ],
 )
