@@ -12,12 +12,11 @@ from typing import cast
 import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from PIL import Image, ImageFilter
-from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from benchmarks.judge import HEADS, SIZE, WEIGHTS, Judge, JudgeNet, as_input, object_crop
+from benchmarks.judge import HEADS, WEIGHTS, Judge, JudgeNet, as_input, object_crop
+from instructedit_models.miniature.training.as_painted import as_painted
 from instructedit_models.miniature.training.common import WEIGHTS as MODELS
 from instructedit_models.miniature.training.common import (
     mixed_precision,
@@ -72,41 +71,8 @@ def targets(sample: Sample, item: int) -> tuple[int, ...]:
     return tuple(words.index(getattr(sample.scene.items[item], name)) for name, words in HEADS.items())
 
 
-def warped(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A crop with wobbly outlines, a little turned and stretched, (64, 64, 3) uint8 in and out."""
-    rows, columns = np.mgrid[:SIZE, :SIZE].astype(np.float32)
-    coarse = rng.normal(0, rng.uniform(0.3, 2.2), (2, 7, 7)).astype(np.float32)
-    wobble = [np.asarray(Image.fromarray(plane).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for plane in coarse]
-    turn = rng.normal(0, 0.08)
-    stretch = np.exp(rng.normal(0, 0.08, 2))
-    middle = (SIZE - 1) / 2
-    y, x = (rows - middle) * stretch[0], (columns - middle) * stretch[1]
-    places = [y * np.cos(turn) - x * np.sin(turn) + middle + wobble[0]]
-    places.append(y * np.sin(turn) + x * np.cos(turn) + middle + wobble[1])
-    planes = [ndimage.map_coordinates(crop[..., i], places, order=1, mode="nearest") for i in range(3)]
-    return np.stack(planes, axis=-1)
-
-
-def roughened(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A crop as a model may paint it: wobbly, softer, tinted, noisy. (64, 64, 3) uint8 in and out."""
-    image = Image.fromarray(warped(crop, rng) if rng.random() < 0.6 else crop)
-    if rng.random() < 0.5:
-        side = int(rng.integers(18, SIZE))
-        image = image.resize((side, side), Image.Resampling.BILINEAR).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-    if rng.random() < 0.4:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.6)))
-    pixels: np.ndarray = np.asarray(image).astype(np.float32)
-    if rng.random() < 0.6:
-        pixels = pixels * rng.uniform(0.92, 1.08, 3) + rng.uniform(-10, 10, 3)
-    if rng.random() < 0.5:
-        pixels = pixels + rng.normal(0, rng.uniform(1, 9), pixels.shape)
-    if rng.random() < 0.5:
-        pixels = pixels[:, ::-1]
-    return np.rint(pixels).clip(0, 255).astype(np.uint8)
-
-
 def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
-    """Endless batches of roughened crops with their classes."""
+    """Endless batches of crops as they may be painted, with their classes."""
     rng, scenes = np.random.default_rng([seed, 77]), pool(work)
     while True:
         crops: list[np.ndarray] = []
@@ -117,7 +83,8 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
                 context = rng.uniform(1.0, WIDEST)
                 reach = (0.06 + 0.4 * (context - 1.0)) * max(box[2] - box[0], box[3] - box[1])
                 shift = float(rng.uniform(-reach, reach)), float(rng.uniform(-reach, reach))
-                crops.append(roughened(object_crop(sample.image, box, context, shift), rng))
+                crop = as_painted(object_crop(sample.image, box, context, shift), rng)
+                crops.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
                 classes.append(targets(sample, item))
         columns = torch.tensor(classes[:batch]).T
         images = as_input(np.stack(crops[:batch])).contiguous(memory_format=torch.channels_last)

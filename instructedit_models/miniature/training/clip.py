@@ -2,8 +2,8 @@
 
 Its text tower becomes the diffusion model's text encoder; BLIP-2's vision tower starts from its vision tower.
 `--vision-only` keeps the text tower, and with it what the UNet was trained on, and trains the rest on: with dense
-labels on its patches, against every other noun, and with some crops seen through the autoencoder from disturbed
-latents, as every edited picture is: it checks whether a new shape came out.
+labels on its patches, against every other noun, with many crops as a model may paint them and some seen through the
+autoencoder from disturbed latents, as every edited picture is: it checks whether a new shape came out.
 """
 
 import sys
@@ -19,6 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel
 
 from instructedit_models.miniature.tokenizers import TEXT_LENGTH, clip_tokenizer
+from instructedit_models.miniature.training.as_painted import as_painted
 from instructedit_models.miniature.training.common import (
     WEIGHTS,
     mixed_precision,
@@ -88,8 +89,11 @@ def hard_negative(caption: str, rng: np.random.Generator) -> str:
     return " ".join(words)
 
 
-SOFT = 48
+SOFT = 12
 """Crops of a batch that are seen through the autoencoder when the vision tower is trained on."""
+
+ROUGH = 0.6
+"""Share of its crops that are made to look painted: what the UNet paints is to be judged as surely as what is drawn."""
 
 DISTURBED = 0.35
 """The most noise that is added to their latents, in standard deviations of these."""
@@ -103,15 +107,16 @@ DENSE = 0.5
 Batch = tuple[torch.Tensor, list[str], dict[str, torch.Tensor]]
 
 
-def batches(work: Path, batch: int, seed: int) -> Iterator[Batch]:
-    """Endless (images, captions then hard negatives, labels of patches)."""
+def batches(work: Path, batch: int, seed: int, rough: float = 0.0) -> Iterator[Batch]:
+    """Endless (images, captions then hard negatives, labels of patches); a share `rough` of the crops looks painted."""
     rng = np.random.default_rng(seed)
     draws = training_pool(work).draws(rng)
     while True:
         crops, captions, dense = [], [], []
         for sample in islice(draws, batch):
             box, caption = captioned_crop(sample, rng)
-            crops.append(cut(sample.image, box, NATIVE))
+            crop = cut(sample.image, box, NATIVE)
+            crops.append(as_painted(crop, rng) if rng.random() < rough else crop)
             captions.append(caption)
             dense.append(labels(sample, box, NATIVE // PATCH))
         negatives = [hard_negative(caption, rng) for caption in captions]
@@ -138,13 +143,18 @@ def noun_loss(model: CLIPModel, images: torch.Tensor, captions: list[str]) -> to
     """
     rivals = [(i, others) for i, caption in enumerate(captions) if (others := other_captions(caption, NOUNS))]
     texts = [text for i, others in rivals for text in (captions[i], *others)]
-    tokens = clip_tokenizer()(texts, padding="max_length", truncation=True, return_tensors="pt")
     with torch.no_grad(), mixed_precision():
-        pooled = model.text_model(input_ids=tokens.input_ids).pooler_output
+        pooled = model.text_model(input_ids=_tokens(texts)).pooler_output
     embedded = F.normalize(model.text_projection(pooled.float()), dim=-1).view(len(rivals), len(NOUNS), -1)
     chosen = images[[i for i, _ in rivals]]
     logits = model.logit_scale.exp() * torch.einsum("bd,bnd->bn", chosen, embedded)
     return F.cross_entropy(logits, torch.zeros(len(rivals), dtype=torch.long))
+
+
+def _tokens(texts: list[str]) -> torch.Tensor:
+    """(N, length of the longest) int64: the text tower is causal, so that what is left out behind changes nothing."""
+    found: torch.Tensor = clip_tokenizer()(texts, padding=True, truncation=True, return_tensors="pt").input_ids
+    return found
 
 
 def finish(model: CLIPModel, steps: int) -> None:
@@ -155,9 +165,9 @@ def finish(model: CLIPModel, steps: int) -> None:
     for sample in validation_samples(512):
         box, caption = captioned_crop(sample, rng)
         others = {hard_negative(caption, rng) for _ in range(4)} - {caption}
-        tokens = tokenizer([caption, *sorted(others)], padding="max_length", truncation=True, return_tensors="pt")
         with torch.no_grad():
-            out = model(pixel_values=to_tensor(cut(sample.image, box, NATIVE)[None]), input_ids=tokens.input_ids)
+            crop = to_tensor(cut(sample.image, box, NATIVE)[None])
+            out = model(pixel_values=crop, input_ids=_tokens([caption, *sorted(others)]))
         right += int(out.logits_per_image[0].argmax() == 0)
         total += 1
     figures = {"true_caption_beats_four_hard_negatives": round(right / total, 3)}
@@ -185,7 +195,7 @@ def main(argv: list[str] | None = None) -> None:
         argv.remove("--vision-only")
     run = parse_run("clip_vision" if vision_only else "clip", batch=96, learning_rate=1e-3, argv=argv)
     torch.manual_seed(0)
-    model, tokenizer = build(), clip_tokenizer()
+    model = build()
     steps = warm_start(run, model, WEIGHTS / "clip" / "model.safetensors", always=vision_only)
     vae = None
     if vision_only:
@@ -198,9 +208,8 @@ def main(argv: list[str] | None = None) -> None:
         images, captions, dense = batch
         if vae is not None:
             images = softened(vae, images, SOFT)
-        tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
         with mixed_precision():
-            out = model(pixel_values=images, input_ids=tokens.input_ids)
+            out = model(pixel_values=images, input_ids=_tokens(captions))
         seen = heads.loss(out.vision_model_output.last_hidden_state[:, 1:], dense)
         logits, count = out.logits_per_image.float(), len(images)
         same = torch.tensor([[a == b for b in captions] for a in captions[:count]])
@@ -215,7 +224,7 @@ def main(argv: list[str] | None = None) -> None:
         log = {"beats_hard": float(right), "dense": float(seen.detach()), "nouns": float(named.detach())}
         return loss + hard + named + DENSE * seen, log
 
-    drawn = batches(run.work, run.batch, run.seed)
+    drawn = batches(run.work, run.batch, run.seed, ROUGH if vision_only else 0.0)
     train(run, trained, drawn, loss_of, finish=lambda _, steps: finish(model, steps), steps=steps)
 
 
