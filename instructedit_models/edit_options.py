@@ -11,6 +11,9 @@ __all__ = ["SOLVERS", "check_options"]
 SOLVERS = ("ddim", "dpm++", "lcm")
 """The ways of making a step; see `solvers`."""
 
+NEGATIVES = ("empty", "input")
+"""What guidance may lead away from."""
+
 _RANGES: dict[str, tuple[float, float]] = {
     "guidance_scale": (1, MAX_GUIDANCE_SCALE),
     "seed": (0, MAX_SEED),
@@ -37,6 +40,8 @@ def check_options(options: EditOptions, train_steps: int = MAX_STEPS) -> None:
             raise BadParameterError(f"The {_words(name)} must be a whole number; got {value!r}.")
     if options.solver not in SOLVERS:
         raise BadParameterError(f"There is no solver {options.solver!r}; use one of {', '.join(SOLVERS)}.")
+    if options.negative not in NEGATIVES:
+        raise BadParameterError(f"There is no negative {options.negative!r}; use one of {', '.join(NEGATIVES)}.")
     ratio = options.encoding_ratio
     if not _is_number(ratio) or not 0 < ratio <= 1:
         raise BadParameterError(f"The encoding ratio must be above 0 and at most 1; got {ratio!r}.")

@@ -117,7 +117,7 @@ class MaskedDDIMEditor(LatentDiffusion):
             input_caption: likewise.
             edited_caption: likewise.
             options: one per result; encoding ratio, guidance and seed may differ within a batch, another growth,
-                feather, context, solver or number of steps begins a batch of its own.
+                feather, context, solver, negative or number of steps begins a batch of its own.
             progress: likewise.
 
         Returns:
@@ -169,7 +169,8 @@ class MaskedDDIMEditor(LatentDiffusion):
             editable = torch.from_numpy(editable_cells(near, plan, self.latent_size)).to(self._device)
             order = sorted(range(len(ladders)), key=lambda i: -len(ladders[i]))
             scales = [job.options[i].guidance_scale for i in order]
-            guided = GuidedNoise(self._unet, self.embed(job.captions[1]), scales, self.embed(""))
+            negative = self.embed(job.captions[0] if shared.negative == "input" else "")
+            guided = GuidedNoise(self._unet, self.embed(job.captions[1]), scales, negative)
             guided.prepare([level.timestep for level in ladder])
             with timed(seconds, "denoise"), self._residency.using(self._unet):
                 starts = []
@@ -284,7 +285,8 @@ def _batches(options: Sequence[EditOptions]) -> list[list[int]]:
     """The places of the options that share crop and inversion, in the order of their first."""
     batches: dict[tuple[object, ...], list[int]] = {}
     for place, one in enumerate(options):
-        batches.setdefault((one.steps, one.grow, one.feather, one.crop, one.context, one.solver), []).append(place)
+        shared = one.steps, one.grow, one.feather, one.crop, one.context, one.solver, one.negative
+        batches.setdefault(shared, []).append(place)
     return list(batches.values())
 
 

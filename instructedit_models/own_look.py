@@ -20,7 +20,7 @@ from instructedit_models.masks import bounding_box
 from instructedit_models.types import Box, Detection, Detector
 from instructedit_models.verification import caption_words, crop_box
 
-__all__ = ["Keeping", "in_own_colour", "in_own_pattern"]
+__all__ = ["Keeping", "from_own_colour", "in_own_colour", "in_own_pattern"]
 
 _THING = re.compile(r"^(?P<medium>.*?\bof )?(?P<article>(?:an?|the) )?(?P<thing>.+)$", re.IGNORECASE | re.DOTALL)
 _CONTEXT = 1.5
@@ -69,6 +69,30 @@ def in_own_colour(captions: tuple[str, str], image: np.ndarray, mask: np.ndarray
     if colour is None:
         return captions
     return captions[0] if colour in before else _looking(captions[0], colour), _looking(captions[1], colour)
+
+
+def from_own_colour(
+    captions: tuple[str, str], image: np.ndarray, mask: np.ndarray, keeping: Keeping
+) -> tuple[str, str]:
+    """The captions, the input one with the colour of what is inside the mask where the edited one gives it another.
+
+    "Photo of a boat" beside "photo of a blue boat" does not say that the red has to go; as a negative prompt it must.
+
+    Args:
+        captions: the input caption and the edited caption.
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) bool.
+        keeping: which colours captions may name.
+
+    Returns:
+        As they are where the input caption names a colour, where the edited one names none, where no colour has half
+        of the pixels, and where that colour is the one asked for.
+    """
+    before, after = map(caption_words, captions)
+    if before & set(COLOURS) or not after & set(COLOURS):
+        return captions
+    colour = main_colour(image, mask, keeping.colours)
+    return captions if colour is None or colour in after else (_looking(captions[0], colour), captions[1])
 
 
 def in_own_pattern(

@@ -94,6 +94,8 @@ class EditOptions:
         encoding_ratio: r in (0, 1], the share of the schedule that is inverted and denoised; larger = stronger.
         steps: DDIM steps of the full schedule.
         guidance_scale: classifier-free guidance; 1 turns it off.
+        negative: what guidance leads away from: "empty", the empty caption as in the paper, or "input", the input
+            caption as a negative prompt, which leaves alone what both captions share.
         seed: seeds every random draw of the edit.
         grow: pixels by which the mask is dilated before the edit.
         feather: width in pixels of the blending ring outside the (grown) mask.
@@ -105,6 +107,7 @@ class EditOptions:
     encoding_ratio: float = 0.5
     steps: int = 50
     guidance_scale: float = 7.5
+    negative: str = "empty"
     seed: int = 0
     grow: int = 0
     feather: int = 2

@@ -10,7 +10,7 @@ from PIL import Image
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError, UnknownWordError
 from instructedit_models.lexicon import COLOURS
 from instructedit_models.medium import in_own_medium
-from instructedit_models.own_look import in_own_colour, in_own_pattern
+from instructedit_models.own_look import from_own_colour, in_own_colour, in_own_pattern
 from instructedit_models.separate import apart, of_one
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
@@ -236,7 +236,10 @@ def _in_own_look(context: ToolContext, request: EditRequest, image: Image.Image,
         return request
     models, captions = context.models, (request.input_caption, request.edited_caption)
     with context.turn.timed("look"):
-        looking = in_own_colour(captions, np.asarray(image), mask, models.keeping)
+        pixels = np.asarray(image)
+        looking = in_own_colour(captions, pixels, mask, models.keeping)
+        if request.options.negative == "input":
+            looking = from_own_colour(looking, pixels, mask, models.keeping)
         if models.keeping.patterns:
             with contextlib.suppress(ModelUnavailableError):  # an edit in a mask of one's own needs no detector
                 looking = in_own_pattern(looking, image, mask, models.keeping, models.grounded.detector)

@@ -18,7 +18,7 @@ from instructedit_models.types import EditOptions
         ("encoding_ratio", True), ("encoding_ratio", "0.5"), ("steps", 0), ("steps", 1001), ("steps", 2.5),
         ("steps", True), ("guidance_scale", 0.5), ("guidance_scale", math.inf), ("guidance_scale", 101),
         ("seed", -1), ("seed", 2**63), ("grow", -1), ("grow", 129), ("feather", 1.5), ("feather", 500),
-        ("context", 0.9), ("context", math.nan),
+        ("context", 0.9), ("context", math.nan), ("negative", "red"), ("negative", 1),
     ],
 )  # fmt: skip
 def test_out_of_range(name: str, value: Any) -> None:

@@ -97,6 +97,19 @@ def test_guidance_of_one_asks_once_a_step(editor: MaskedDDIMEditor) -> None:
     assert _bytes(_edit(editor, replace(FAST, guidance_scale=1.0))) != _bytes(_edit(editor))
 
 
+def test_the_input_caption_as_negative_prompt(editor: MaskedDDIMEditor) -> None:
+    away = replace(FAST, negative="input")
+    assert _bytes(_edit(editor, away)) != _bytes(_edit(editor))
+    assert _edit(editor, away).unet_evaluations == _edit(editor).unet_evaluations
+    unguided = replace(FAST, guidance_scale=1.0)
+    assert _bytes(_edit(editor, replace(away, guidance_scale=1.0))) == _bytes(_edit(editor, unguided))
+    same = _edit(
+        editor, replace(away, guidance_scale=40.0), edited_caption=BEFORE
+    )  # there is nothing to lead away from
+    plain = _edit(editor, unguided, edited_caption=BEFORE)
+    assert np.abs(np.asarray(same.image).astype(int) - np.asarray(plain.image).astype(int)).max() <= 1
+
+
 @pytest.mark.parametrize("options", [FAST, replace(FAST, crop=False), replace(FAST, grow=5, feather=7)])
 @pytest.mark.parametrize("size", [(80, 60), (60, 90), (300, 64), (64, 64)])
 def test_outside_the_region_no_byte_changes(

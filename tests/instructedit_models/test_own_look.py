@@ -6,7 +6,7 @@ from PIL import Image
 
 from instructedit_models.colours import COLOURS, main_colour
 from instructedit_models.errors import BadParameterError, UnknownWordError
-from instructedit_models.own_look import Keeping, in_own_colour, in_own_pattern
+from instructedit_models.own_look import Keeping, from_own_colour, in_own_colour, in_own_pattern
 from instructedit_models.recipes import SETS, read_recipe
 from instructedit_models.types import Detection
 
@@ -37,6 +37,22 @@ def painted(*colours: str) -> np.ndarray:
 )
 def test_a_new_pattern_keeps_the_colour(captions, expected):
     assert in_own_colour(captions, painted("red"), MASK, Keeping()) == (expected or captions)
+
+
+@pytest.mark.parametrize(
+    ("captions", "expected"),
+    [
+        (("Photo of a boat", "Photo of a blue boat"), "Photo of a red boat"),
+        (("A roof", "A purple roof"), "a red roof"),
+        (("Photo of a yellow boat", "Photo of a blue boat"), None),
+        (("Photo of a boat", "Photo of a red boat"), None),
+        (("Photo of a boat", "Photo of a striped boat"), None),
+    ],
+)
+def test_a_new_colour_tells_the_one_that_goes(captions, expected):
+    found = from_own_colour(captions, painted("red"), MASK, Keeping())
+    assert found == (expected or captions[0], captions[1])
+    assert from_own_colour(captions, painted("red", "blue", "green"), MASK, Keeping()) == captions
 
 
 def test_the_article_goes_with_the_colour():

@@ -54,6 +54,12 @@ def test_a_batch_pays_one_inversion(editor: MaskedDDIMEditor) -> None:
     assert [result.inversion_cached for result in sweep(editor, OPTIONS)] == [False, True, True, True]
 
 
+def test_another_negative_is_another_batch_of_the_same_inversion(editor: MaskedDDIMEditor) -> None:
+    results = sweep(editor, [FAST, replace(FAST, negative="input")])
+    assert [result.inversion_cached for result in results] == [False, True]
+    assert results[0].image.tobytes() != results[1].image.tobytes()
+
+
 def test_another_growth_is_another_batch(editor: MaskedDDIMEditor) -> None:
     grown = replace(FAST, grow=6)
     results = sweep(editor, [FAST, grown, replace(grown, guidance_scale=2.0)])
