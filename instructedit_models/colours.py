@@ -85,6 +85,16 @@ def match(rgb: Sequence[float], asked: str) -> ColourMatch:
     return ColourMatch(asked, nearest, distances[asked] <= distances[nearest] * tolerance, distances[asked])
 
 
+def neighbours(one: str, other: str) -> bool:
+    """Whether two colour words stand for colours that border on each other, as yellow and orange do."""
+    a, b = (_lab(np.asarray(COLOURS[word], dtype=np.float64)) for word in (one, other))
+    return float(np.linalg.norm(a - b)) < _BORDERING
+
+
+_BORDERING = 55.0
+"""CIE L*a*b*: blue and purple are 31 apart, yellow and orange 49, green and yellow 67."""
+
+
 def main_colour(image: np.ndarray, mask: np.ndarray, among: Sequence[str] = BASIC) -> str | None:
     """The colour word that most of the pixels inside a mask go by; None where no colour has half of them.
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from instructedit_models.choosing import box_iou
-from instructedit_models.colours import BASIC, COLOURS, main_colour
+from instructedit_models.colours import BASIC, COLOURS, main_colour, neighbours
 from instructedit_models.errors import UserError
 from instructedit_models.lexicon import with_article
 from instructedit_models.masks import bounding_box
@@ -74,9 +74,10 @@ def in_own_colour(captions: tuple[str, str], image: np.ndarray, mask: np.ndarray
 def from_own_colour(
     captions: tuple[str, str], image: np.ndarray, mask: np.ndarray, keeping: Keeping
 ) -> tuple[str, str]:
-    """The captions, the input one with the colour of what is inside the mask where the edited one gives it another.
+    """The captions for guidance that leads away from the input one: it names the colour that has to go.
 
-    "Photo of a boat" beside "photo of a blue boat" does not say that the red has to go; as a negative prompt it must.
+    "Photo of a boat" beside "photo of a blue boat" does not say that the red has to go. A colour that borders on the
+    one asked for is left out instead: what leads away from yellow makes orange red.
 
     Args:
         captions: the input caption and the edited caption.
@@ -85,14 +86,21 @@ def from_own_colour(
         keeping: which colours captions may name.
 
     Returns:
-        As they are where the input caption names a colour, where the edited one names none, where no colour has half
-        of the pixels, and where that colour is the one asked for.
+        As they are where the edited caption names no colour or several, where no colour has half of the pixels, and
+        where that colour is the one asked for.
     """
     before, after = map(caption_words, captions)
-    if before & set(COLOURS) or not after & set(COLOURS):
+    asked = after & set(COLOURS) - before
+    if len(asked) != 1:
         return captions
-    colour = main_colour(image, mask, keeping.colours)
-    return captions if colour is None or colour in after else (_looking(captions[0], colour), captions[1])
+    wanted, named = asked.pop(), before & set(COLOURS)
+    for colour in named:
+        if neighbours(colour, wanted):
+            return _unlooking(captions[0], colour), captions[1]
+    own = None if named else main_colour(image, mask, keeping.colours)
+    if own is None or own == wanted or neighbours(own, wanted):
+        return captions
+    return _looking(captions[0], own), captions[1]
 
 
 def in_own_pattern(
@@ -145,6 +153,20 @@ def _looking(caption: str, look: str) -> str:
     match = _THING.match(caption)
     if match is None:
         return caption
-    article, thing = match["article"] or "", f"{look} {match['thing']}"
-    named = with_article(thing) if article.strip().lower() in {"a", "an"} else f"{article}{thing}"
-    return f"{match['medium'] or ''}{named}"
+    thing = f"{look} {match['thing']}"
+    return f"{match['medium'] or ''}{_with_article_of(match, thing)}"
+
+
+def _unlooking(caption: str, look: str) -> str:
+    """The caption without a word for the look: "photo of an orange bus" to "photo of a bus"."""
+    match = _THING.match(caption)
+    if match is None:
+        return caption
+    thing = re.sub(rf"\b{re.escape(look)} (?=\w)", "", match["thing"], count=1, flags=re.IGNORECASE)
+    return f"{match['medium'] or ''}{_with_article_of(match, thing)}"
+
+
+def _with_article_of(match: re.Match[str], thing: str) -> str:
+    """The thing behind the article that the matched caption has, "a" and "an" as it needs."""
+    article = match["article"] or ""
+    return with_article(thing) if article.strip().lower() in {"a", "an"} else f"{article}{thing}"

@@ -250,9 +250,7 @@ class Method(ABC):
 
     def defaults(self, models: MethodModels) -> EditOptions:
         """The set's parameters for a change of looks, without the geometry that the baselines do not have."""
-        own = models.defaults("appearance")
-        scale = own.guidance_scale if own.negative == "empty" else EditOptions.guidance_scale
-        return replace(own, guidance_scale=scale, negative="empty", crop=False, grow=0, feather=0)
+        return replace(models.defaults("appearance"), negative="empty", crop=False, grow=0, feather=0)
 
     def edit(
         self,

@@ -46,12 +46,20 @@ def test_a_new_pattern_keeps_the_colour(captions, expected):
         (("A roof", "A purple roof"), "a red roof"),
         (("Photo of a yellow boat", "Photo of a blue boat"), None),
         (("Photo of a boat", "Photo of a red boat"), None),
+        (("Photo of a boat", "Photo of an orange boat"), None),
+        (("Photo of an orange boat", "Photo of a yellow boat"), "Photo of a boat"),
+        (("Photo of the striped yellow boats", "Photo of the striped orange boats"), "Photo of the striped boats"),
+        (("Photo of a purple orange", "Photo of a red orange"), None),
         (("Photo of a boat", "Photo of a striped boat"), None),
     ],
 )
 def test_a_new_colour_tells_the_one_that_goes(captions, expected):
     found = from_own_colour(captions, painted("red"), MASK, Keeping())
     assert found == (expected or captions[0], captions[1])
+
+
+def test_a_thing_of_many_colours_has_none_to_tell():
+    captions = ("Photo of a boat", "Photo of a black boat")
     assert from_own_colour(captions, painted("red", "blue", "green"), MASK, Keeping()) == captions
 
 
