@@ -93,7 +93,8 @@ def from_own_colour(
     asked = after & set(COLOURS) - before
     if len(asked) != 1:
         return captions
-    wanted, named = asked.pop(), before & set(COLOURS)
+    wanted = asked.pop()
+    named = set(captions[0].lower().split()[:-1]) & set(COLOURS)  # the last word is the thing: an orange is no colour
     for colour in named:
         if neighbours(colour, wanted):
             return _unlooking(captions[0], colour), captions[1]

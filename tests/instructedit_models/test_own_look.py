@@ -50,6 +50,7 @@ def test_a_new_pattern_keeps_the_colour(captions, expected):
         (("Photo of an orange boat", "Photo of a yellow boat"), "Photo of a boat"),
         (("Photo of the striped yellow boats", "Photo of the striped orange boats"), "Photo of the striped boats"),
         (("Photo of a purple orange", "Photo of a red orange"), None),
+        (("Photo of a striped orange", "Photo of a blue striped orange"), "Photo of a red striped orange"),
         (("Photo of a boat", "Photo of a striped boat"), None),
     ],
 )
