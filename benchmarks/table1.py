@@ -145,7 +145,12 @@ def _judged(metric: str, verdict: str) -> str:
 
 
 def run_methods(
-    cases: Sequence[Case], methods: Mapping[str, Any], planner: Planner, models: ModelSet, keeper: Keeper
+    cases: Sequence[Case],
+    methods: Mapping[str, Any],
+    planner: Planner,
+    models: ModelSet,
+    keeper: Keeper,
+    metrics: Sequence[str] = METRICS,
 ) -> dict[str, str]:
     """Runs every method on every case, and writes the record as it goes.
 
@@ -155,6 +160,7 @@ def run_methods(
         planner: gives the captions to score by.
         models: the set that all share.
         keeper: the record; cases that it holds already are not run again.
+        metrics: those of `METRICS` that mean something here.
 
     Returns:
         The methods that could not be run at all, and why.
@@ -177,7 +183,8 @@ def run_methods(
                 continue
             entry: dict[str, Any] = {"case": case.id, "group": case.group, "type": case.edit_type, "method": name}
             entry |= {"instruction": case.instruction, "error": made.error}
-            entry["metrics"] = measures(case, made, captions_of(case, plans))
+            taken = measures(case, made, captions_of(case, plans))
+            entry["metrics"] = {name: value for name, value in taken.items() if name in metrics}
             entry["pictures"] = {
                 "input": shown,
                 "target": target,
@@ -222,11 +229,12 @@ def _plain(value: Any) -> Any:
 
 def text_of(found: Mapping[str, Any], missing: Mapping[str, str], record: Path) -> str:
     """The tables as aligned text."""
-    head = ("method", "n", "failed", *SHOWN)
-    parts = ["all types\n\n" + grid(head, [_cells(row) for row in found["rows"]])]
+    shown = [metric for metric in SHOWN if any(row[metric] is not None for row in found["rows"])]
+    head = ("method", "n", "failed", *shown)
+    parts = ["all types\n\n" + grid(head, [_cells(row, shown) for row in found["rows"]])]
     for kind in dict.fromkeys(row["type"] for row in found["by_type"]):
         those = [row for row in found["by_type"] if row["type"] == kind]
-        parts.append(f"{kind}\n\n" + grid(head, [_cells(row) for row in those]))
+        parts.append(f"{kind}\n\n" + grid(head, [_cells(row, shown) for row in those]))
     if found["differences"]:
         claims = [
             f"{claim['claim']}: {'yes' if claim['holds'] else 'no'}"
@@ -238,8 +246,8 @@ def text_of(found: Mapping[str, Any], missing: Mapping[str, str], record: Path) 
     return "\n\n".join([*parts, f"record: {record}"])
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    return [row["method"], str(row["n"]), str(row["failed"]), *(figure(row[metric]) for metric in SHOWN)]
+def _cells(row: Mapping[str, Any], shown: Sequence[str]) -> list[str]:
+    return [row["method"], str(row["n"]), str(row["failed"]), *(figure(row[metric]) for metric in shown)]
 
 
 if __name__ == "__main__":

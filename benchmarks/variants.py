@@ -12,6 +12,7 @@ from PIL import Image
 from agent.api import EditOverrides, edit_image
 from benchmarks.cases import Case
 from benchmarks.harness import Finding, start
+from benchmarks.measures import METRICS
 from benchmarks.methods import Made, Method, Planner
 from benchmarks.scenes import Drawn
 from benchmarks.scoring import EditCase
@@ -35,6 +36,7 @@ def run_variants(
     models: ModelSet,
     planner: Planner | None = None,
     more: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]] | None = None,
+    metrics: Sequence[str] = METRICS,
 ) -> Finding:
     """Runs all variants on all cases, writes the record, and tables them.
 
@@ -46,13 +48,14 @@ def run_variants(
         models: the set that all share.
         planner: the language processor; the offline one by default.
         more: makes further figures of the record's cases.
+        metrics: those that mean something here.
 
     Raises:
         ModelUnavailableError: no variant could be run.
     """
     keeper = start(args, name, models)
-    missing = run_methods(cases, methods, planner or Planner(models), models, keeper)
-    found = summary(keeper.cases, [one for one in methods if one not in missing])
+    missing = run_methods(cases, methods, planner or Planner(models), models, keeper, metrics)
+    found = summary(keeper.cases, [one for one in methods if one not in missing]) | {"claims": []}
     found |= more(keeper.cases) if more else {}
     keeper.save(**found, missing=missing)
     if not found["rows"]:
