@@ -4,7 +4,7 @@ Background figures are taken outside the pixels that the true edit changes, neve
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +31,8 @@ HIGHER = (
 LOWER = ("lpips", "seconds", "unet_evaluations", "peak_bytes")
 METRICS = ("lpips", *HIGHER, "seconds", "unet_evaluations", "peak_bytes")
 """Every metric, in the order that it is shown."""
+_CLIP = frozenset({"clip_score", "clip_score_edited", "clip_directional"})
+_BACKGROUND = frozenset({"background_psnr", "background_ssim"})
 
 
 @dataclass
@@ -40,10 +42,12 @@ class Measures:
     Attributes:
         clip: an `Embedder`, such as a set's scorer.
         world: whether the pictures are of the picture world, which the judge knows.
+        wanted: those of `METRICS` that are asked for; others are not computed.
     """
 
     clip: Any
     world: bool = True
+    wanted: Collection[str] = METRICS
 
     @cached_property
     def lpips(self) -> Lpips | None:
@@ -60,7 +64,7 @@ class Measures:
         return Judge()
 
     def __call__(self, case: Case, made: Made, captions: tuple[str, str] | None) -> dict[str, float | None]:
-        """Every metric by its name; None where it cannot be had.
+        """Every wanted metric by its name; None where it cannot be had.
 
         Args:
             case: what was asked for.
@@ -69,23 +73,25 @@ class Measures:
         """
         before, after = np.asarray(case.image), np.asarray(made.image)
         found: dict[str, float | None] = dict.fromkeys(METRICS)
-        if self.lpips is not None and min(case.image.size) >= LEAST_SIDE:
+        if "lpips" in self.wanted and self.lpips is not None and min(case.image.size) >= LEAST_SIDE:
             found["lpips"] = self.lpips.distance(case.image, made.image)
-        if captions is not None:
+        if captions is not None and not _CLIP.isdisjoint(self.wanted):
             found |= self._clip(case, made.image, captions)
         if case.mask is not None and made.mask is not None:
             found["mask_iou"] = iou(made.mask, case.mask)
         elif case.mask is not None and made.error:
             found["mask_iou"] = 0.0
-        if case.may_change is not None:
+        if case.may_change is not None and not _BACKGROUND.isdisjoint(self.wanted):
             found["background_psnr"] = background_psnr(before, after, case.may_change)
             found["background_ssim"] = background_ssim(before, after, case.may_change)
-        if self.world:
+        if self.world and "success" in self.wanted:
             succeeded = case.succeeded(after, self.judge)
             found["success"] = None if succeeded is None else float(succeeded)
         found["seconds"], found["unet_evaluations"] = made.seconds, float(made.unet_evaluations)
         found["peak_bytes"] = None if made.peak_bytes is None else float(made.peak_bytes)
-        return {name: None if value is None else round(value, 5) for name, value in found.items()}
+        return {
+            name: None if value is None else round(value, 5) for name, value in found.items() if name in self.wanted
+        }
 
     def _clip(self, case: Case, after: Image.Image, captions: tuple[str, str]) -> dict[str, float | None]:
         try:

@@ -47,8 +47,8 @@ class Tally:
     failures: list[str] = field(default_factory=list)
     feedback: list[float] = field(default_factory=list)
     longest_queue: int = 0
-    memory: list[tuple[float, int]] = field(default_factory=list)
-    served: set[int] = field(default_factory=set)
+    memory: list[int] = field(default_factory=list)
+    answered: set[int] = field(default_factory=set)
     over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -126,24 +126,28 @@ def measure_overhead(url: str, service: Any, edits: int) -> dict[str, float]:
     direct, over_http = [], []
     with httpx.Client(base_url=url, timeout=TIMEOUT) as client, Workspace.temporary() as workspace:
 
+        def new_session() -> Any:
+            return service.bench._new_session(workspace.start(Image.open(BytesIO(scene)).convert("RGB")))
+
         def by_hand(text: str) -> tuple[float, bool]:
-            session = service.bench._new_session(workspace.start(Image.open(BytesIO(scene)).convert("RGB")))
-            session.context.models.editor.forget()
+            session = new_session()
             began = time.perf_counter()
             kind = session.turn(text).kind
             return time.perf_counter() - began, kind == "edit"
 
         def by_http(text: str) -> tuple[float, bool]:
             key = client.post("/v1/conversations", content=scene, headers={"Content-Type": "image/png"}).json()["id"]
-            models.editor.forget()
             began = time.perf_counter()
             answer = client.post(f"/v1/conversations/{key}/messages?wait=30", json={"text": text}).raise_for_status()
             return time.perf_counter() - began, answer.status_code == 200
 
-        models = service.bench._new_session(workspace.start(Image.open(BytesIO(scene)).convert("RGB"))).context.models
+        editor = new_session().context.models.editor
         for number, text in enumerate(instructions):
             ways = [by_hand, by_http] if number % 2 else [by_http, by_hand]  # what goes first has the colder caches
-            spent = {way: way(text) for way in ways}
+            spent = {}
+            for way in ways:
+                editor.forget()
+                spent[way] = way(text)
             if number and all(made for _, made in spent.values()):  # the first one loads the models
                 direct.append(spent[by_hand][0])
                 over_http.append(spent[by_http][0])
@@ -173,10 +177,10 @@ def load(url: str, service: Any, clients: int, seconds: float) -> Tally:
         time.sleep(min(2.0, max(0.1, seconds / 60)))
         with tally.lock:
             tally.longest_queue = max(tally.longest_queue, service.jobs.counts().get("queued", 0))
-            if warm is None and len(tally.served) + tally.lost >= clients:
+            if warm is None and len(tally.answered) == clients:
                 warm = time.monotonic()
             if warm is not None and not tally.over.is_set():
-                tally.memory.append((time.monotonic() - warm, resident_bytes()))
+                tally.memory.append(resident_bytes())
         if warm is not None and time.monotonic() - warm >= seconds:
             tally.over.set()
     return tally
@@ -196,10 +200,12 @@ def one_client(url: str, number: int, tally: Tally) -> None:
                 edit_once(client, key, f"make the {noun} {COLOURS[(number + edits) % len(COLOURS)]}", own, tally)
                 edits += 1
                 with tally.lock:
-                    tally.served.add(number)
+                    tally.answered.add(number)
             client.delete(f"/v1/conversations/{key}").raise_for_status()
     except (httpx.HTTPError, KeyError, ValueError) as error:
         tally.failed(f"client {number}: {type(error).__name__}: {error}")
+        with tally.lock:
+            tally.answered.add(number)  # the others do not wait for one that is gone
 
 
 def edit_once(client: httpx.Client, key: str, text: str, own: np.ndarray, tally: Tally) -> None:
@@ -262,7 +268,7 @@ def resident_bytes() -> int:
 
 def told(tally: Tally) -> dict[str, Any]:
     """The figures of a load; memory growth is from the first fifth to the last fifth of the time after the warm-up."""
-    sizes = [size for _, size in tally.memory] or [resident_bytes()]
+    sizes = tally.memory or [resident_bytes()]
     fifth = max(1, len(sizes) // 5)
     warm, late = statistics.median(sizes[:fifth]), statistics.median(sizes[-fifth:])
     return {

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> Finding:
     else:
         ways = Contenders(models, _parts(models), shared, fast)
         tasks = [_planned(case, Planner(models)) for case in cases]
-        measures = Measures(models.scorer)
+        measures = Measures(models.scorer, wanted=QUALITY)
     _time_all(list(zip(cases, tasks, strict=True)), ways, measures, keeper)
     found: dict[str, Any] = {"rows": rows_of(keeper.cases), "ratios": ratios_of(keeper.cases)}
     if args.costs:
@@ -167,7 +167,7 @@ def _time_all(
             }
             if measures is not None:
                 captions = task.input_caption, task.edited_caption
-                metrics |= {name: value for name, value in measures(case, made, captions).items() if name in QUALITY}
+                metrics |= measures(case, made, captions)
             entry = {"case": case.id, "type": case.edit_type, "method": way, "instruction": case.instruction}
             entry |= {"error": made.error, "metrics": metrics}
             entry["pictures"] = {"output": keeper.picture(f"{case.id}-{way}", made.image)}

@@ -165,7 +165,7 @@ def run_methods(
     Returns:
         The methods that could not be run at all, and why.
     """
-    measures = Measures(models.scorer, world=any(case.parts for case in cases))
+    measures = Measures(models.scorer, world=any(case.parts for case in cases), wanted=metrics)
     done = {(entry["case"], entry["method"]) for entry in keeper.cases}
     missing: dict[str, str] = {}
     for case in tracked(cases, "edits of every method"):
@@ -183,8 +183,7 @@ def run_methods(
                 continue
             entry: dict[str, Any] = {"case": case.id, "group": case.group, "type": case.edit_type, "method": name}
             entry |= {"instruction": case.instruction, "error": made.error}
-            taken = measures(case, made, captions_of(case, plans))
-            entry["metrics"] = {name: value for name, value in taken.items() if name in metrics}
+            entry["metrics"] = measures(case, made, captions_of(case, plans))
             entry["pictures"] = {
                 "input": shown,
                 "target": target,

@@ -6,7 +6,7 @@ medium: the colour as the pixels tell it, the pattern as Grounding DINO sees it 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,8 @@ def from_own_colour(
     if len(asked) != 1:
         return captions
     wanted = asked.pop()
-    named = set(captions[0].lower().split()[:-1]) & set(COLOURS)  # the last word is the thing: an orange is no colour
+    looks = captions[0].lower().split()[:-1]  # the last word is the thing: an orange is no colour
+    named = [word for word in looks if word in COLOURS]
     for colour in named:
         if neighbours(colour, wanted):
             return _unlooking(captions[0], colour), captions[1]
@@ -151,23 +152,20 @@ def _score(found: Sequence[Detection], here: Box) -> float:
 
 def _looking(caption: str, look: str) -> str:
     """The caption with one more word for the look: "photo of a bus" to "photo of a striped bus"."""
-    match = _THING.match(caption)
-    if match is None:
-        return caption
-    thing = f"{look} {match['thing']}"
-    return f"{match['medium'] or ''}{_with_article_of(match, thing)}"
+    return _reworded(caption, lambda thing: f"{look} {thing}")
 
 
 def _unlooking(caption: str, look: str) -> str:
     """The caption without a word for the look: "photo of an orange bus" to "photo of a bus"."""
+    word = re.compile(rf"\b{re.escape(look)} (?=\w)", re.IGNORECASE)
+    return _reworded(caption, lambda thing: word.sub("", thing, count=1))
+
+
+def _reworded(caption: str, reword: Callable[[str], str]) -> str:
+    """The caption with what it calls its thing in other words, "a" and "an" as these need."""
     match = _THING.match(caption)
     if match is None:
         return caption
-    thing = re.sub(rf"\b{re.escape(look)} (?=\w)", "", match["thing"], count=1, flags=re.IGNORECASE)
-    return f"{match['medium'] or ''}{_with_article_of(match, thing)}"
-
-
-def _with_article_of(match: re.Match[str], thing: str) -> str:
-    """The thing behind the article that the matched caption has, "a" and "an" as it needs."""
-    article = match["article"] or ""
-    return with_article(thing) if article.strip().lower() in {"a", "an"} else f"{article}{thing}"
+    article, thing = match["article"] or "", reword(match["thing"])
+    named = with_article(thing) if article.strip().lower() in {"a", "an"} else f"{article}{thing}"
+    return f"{match['medium'] or ''}{named}"

@@ -92,11 +92,11 @@ def hard_negative(caption: str, rng: np.random.Generator) -> str:
 SOFT = 12
 """Crops of a batch that are seen through the autoencoder when the vision tower is trained on."""
 
-ROUGH = 0.6
-"""Share of its crops that are made to look painted: what the UNet paints is to be judged as surely as what is drawn."""
-
 DISTURBED = 0.35
 """The most noise that is added to their latents, in standard deviations of these."""
+
+PAINTED = 0.6
+"""Share of a batch that is made to look painted: what the UNet paints is to be judged as surely as what is drawn."""
 
 NAMED = 32
 """Crops of a batch whose noun is told from every other one."""
@@ -107,8 +107,8 @@ DENSE = 0.5
 Batch = tuple[torch.Tensor, list[str], dict[str, torch.Tensor]]
 
 
-def batches(work: Path, batch: int, seed: int, rough: float = 0.0) -> Iterator[Batch]:
-    """Endless (images, captions then hard negatives, labels of patches); a share `rough` of the crops looks painted."""
+def batches(work: Path, batch: int, seed: int, painted: float = 0.0) -> Iterator[Batch]:
+    """Endless (images, captions then hard negatives, labels of patches); a share `painted` of the crops looks so."""
     rng = np.random.default_rng(seed)
     draws = training_pool(work).draws(rng)
     while True:
@@ -116,7 +116,7 @@ def batches(work: Path, batch: int, seed: int, rough: float = 0.0) -> Iterator[B
         for sample in islice(draws, batch):
             box, caption = captioned_crop(sample, rng)
             crop = cut(sample.image, box, NATIVE)
-            crops.append(as_painted(crop, rng) if rng.random() < rough else crop)
+            crops.append(as_painted(crop, rng) if rng.random() < painted else crop)
             captions.append(caption)
             dense.append(labels(sample, box, NATIVE // PATCH))
         negatives = [hard_negative(caption, rng) for caption in captions]
@@ -224,7 +224,7 @@ def main(argv: list[str] | None = None) -> None:
         log = {"beats_hard": float(right), "dense": float(seen.detach()), "nouns": float(named.detach())}
         return loss + hard + named + DENSE * seen, log
 
-    drawn = batches(run.work, run.batch, run.seed, ROUGH if vision_only else 0.0)
+    drawn = batches(run.work, run.batch, run.seed, PAINTED if vision_only else 0.0)
     train(run, trained, drawn, loss_of, finish=lambda _, steps: finish(model, steps), steps=steps)
 
 
