@@ -48,13 +48,15 @@ class Contenders:
     Attributes:
         models: a `ModelSet`, or what has an `editor` of its own.
         parts: the same model's components, for diffusers.
-        options: steps, encoding ratio and guidance of all ways but `fast`.
+        options: steps, encoding ratio and guidance of `original` and `diffusers_diffedit`.
+        ours: the options of `cold` and `feedback`.
         fast: the options of `fast`.
     """
 
     models: Any
     parts: Parts
     options: EditOptions
+    ours: EditOptions
     fast: EditOptions
     _pipeline: Any = field(default=None, repr=False)
 
@@ -68,9 +70,9 @@ class Contenders:
             return lambda: self._diffedit(image, task)
         if way == "feedback":
             mask = self._mask(image, task)
-            self._ours(image, replace(task, mask=mask), self.options)
-            return lambda: self._ours(image, replace(task, mask=mask), self.options)
-        options = self.fast if way == "fast" else self.options
+            self._ours(image, replace(task, mask=mask), self.ours)
+            return lambda: self._ours(image, replace(task, mask=mask), self.ours)
+        options = self.fast if way == "fast" else self.ours
         return lambda: self._ours(image, task, options)
 
     def _ours(self, image: Image.Image, task: EditTask, options: EditOptions) -> Made:

@@ -52,19 +52,20 @@ def overhead_row(unet: Any, scheduler_config: Any, steps: int, rounds: int, guid
     mask[side // 4 : side // 2, side // 4 : side // 2] = True
     guided = GuidedNoise(unet, states, (guidance_scale,), empty)
     guided.prepare([level.timestep for level in ladder])
-    batch = latents.repeat(guided.per_step, 1, 1, 1).to(dtype)
-    both = torch.cat([empty, states]) if guided.per_step == 2 else states
-    times = [torch.tensor(level.timestep, device=device) for level in ladder[:0:-1]]
+    times = guided.evaluations_at(0)
+    batch = latents.repeat(times, 1, 1, 1).to(dtype)
+    both = torch.cat([empty, states]) if times == 2 else states
+    moments = [torch.tensor(level.timestep, device=device) for level in ladder[:0:-1]]
 
     def bare() -> None:
-        for when in times:
+        for when in moments:
             unet(batch, when, encoder_hidden_states=both)
 
     def loop() -> None:
         ddim.masked_denoise_batch([(len(ladder) - 1, latents)], stored, ladder, mask, guided)
 
     seconds = _alternated((bare, loop), rounds, device.type)
-    bare_step, loop_step = (statistics.median(each) / len(times) for each in seconds)
+    bare_step, loop_step = (statistics.median(each) / len(moments) for each in seconds)
     inside, whole = _within(unet, loop, rounds)
     overhead = loop_step / bare_step - 1 if device.type == "cuda" else whole / inside - 1
     return {
@@ -72,13 +73,13 @@ def overhead_row(unet: Any, scheduler_config: Any, steps: int, rounds: int, guid
         "device": str(device),
         "dtype": str(dtype).removeprefix("torch."),
         "sample_size": side,
-        "steps": len(times),
+        "steps": len(moments),
         "rounds": rounds,
-        "guided": guided.per_step == 2,
+        "guided": times == 2,
         "bare": bare_step,
         "loop": loop_step,
-        "inside": inside / len(times) / rounds,
-        "whole": whole / len(times) / rounds,
+        "inside": inside / len(moments) / rounds,
+        "whole": whole / len(moments) / rounds,
         "overhead": overhead,
         "bar": BAR,
     }

@@ -21,12 +21,13 @@ from benchmarks.judge import WEIGHTS as JUDGE_WEIGHTS
 from instructedit_models.errors import BadOutputError
 from instructedit_models.model_sets import ModelSet
 
-__all__ = ["SCHEMA", "begun", "write_json", "write_record"]
+__all__ = ["SCHEMA", "begun", "only_added_since", "write_json", "write_record"]
 
 SCHEMA = 1
 """The version of the record; it grows when a field changes its meaning."""
 
 ROOT = Path(__file__).parents[1]
+PROGRAMS = ("agent", "benchmarks", "instructedit_models", "prompts", "tools")
 PACKAGES = ("torch", "diffusers", "transformers", "langchain", "segment-anything", "numpy", "pillow")
 
 
@@ -74,6 +75,17 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise BadOutputError(f"Cannot write the record to {path}: {error.strerror or error}.") from error
+
+
+def only_added_since(commit: str | None) -> bool:
+    """Whether no file of the programs or their weights was changed since a commit, though others may have been added.
+
+    Weights of a further method leave the figures of those before as they were. False where git cannot tell.
+    """
+    if not commit or _git("cat-file", "-e", f"{commit}^{{commit}}") is None:
+        return False
+    changed = _git("diff", "--name-only", "--diff-filter=a", commit, "--", *PROGRAMS)
+    return changed == ""
 
 
 def machine() -> dict[str, Any]:

@@ -8,6 +8,7 @@ size, steps and number of edits.
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ __all__ = ["BARS", "configure", "ratios_of", "run"]
 CASES = 20
 SEED = 9_400_000
 STEPS, RATIO, GUIDANCE = 50, 0.5, 7.5
-FAST_STEPS = 16
+FLOOR, STRIDE = 0.2, 2
+FAST_STEPS = 8
 BARS = {
     ("cold", "diffusers_diffedit"): 0.42,
     ("feedback", "diffusers_diffedit"): 0.28,
@@ -52,6 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help=f"DDIM steps of all but fast (default: {STEPS})")
     parser.add_argument("--encoding-ratio", type=float, default=RATIO, help=f"of all but DiffEdit (default: {RATIO})")
     parser.add_argument("--guidance-scale", type=float, default=GUIDANCE, help=f"(default: {GUIDANCE})")
+    parser.add_argument("--guidance-floor", type=float, default=FLOOR, help=f"of ours (default: {FLOOR})")
+    parser.add_argument("--inversion-stride", type=int, default=STRIDE, help=f"of ours (default: {STRIDE})")
     parser.add_argument("--fast-steps", type=int, default=FAST_STEPS, help=f"DPM-Solver++ (default: {FAST_STEPS})")
     parser.add_argument("--fast-ratio", type=float, help="encoding ratio of fast (default: as the others)")
     parser.add_argument("--fast-guidance", type=float, help="guidance scale of fast (default: as the others)")
@@ -68,28 +72,30 @@ def run(args: argparse.Namespace) -> Finding:
     """
     models = models_of(args)
     shared = EditOptions(args.encoding_ratio, args.steps, args.guidance_scale)
-    fast = EditOptions(
-        args.fast_ratio or args.encoding_ratio,
-        args.fast_steps,
-        args.fast_guidance or args.guidance_scale,
+    ours = replace(shared, guidance_floor=args.guidance_floor, inversion_stride=args.inversion_stride)
+    fast = replace(
+        ours,
+        encoding_ratio=args.fast_ratio or args.encoding_ratio,
+        steps=args.fast_steps,
+        guidance_scale=args.fast_guidance or args.guidance_scale,
         solver="dpm++",
     )
     keeper = start(args, "speed", models)
     cases = world_cases(scenes_of(args, 2 * args.limit + 10), ("object",), args.limit)
     if args.true_size:
         own, parts = true_size()
-        ways = Contenders(own, parts, shared, fast)
+        ways = Contenders(own, parts, shared, ours, fast)
         keeper.record["models"] = own.name
         tasks = [_given(case, Planner(models)) for case in cases]
         measures = None
     else:
-        ways = Contenders(models, _parts(models), shared, fast)
+        ways = Contenders(models, _parts(models), shared, ours, fast)
         tasks = [_planned(case, Planner(models)) for case in cases]
         measures = Measures(models.scorer, wanted=QUALITY)
     _time_all(list(zip(cases, tasks, strict=True)), ways, measures, keeper)
     found: dict[str, Any] = {"rows": rows_of(keeper.cases), "ratios": ratios_of(keeper.cases)}
     if args.costs:
-        found["costs"] = cost_rows(ways.models.editor, shared)
+        found["costs"] = cost_rows(ways.models.editor, ours)
     keeper.save(**found)
     ok = all(ratio["passed"] for ratio in found["ratios"])
     return Finding({**found, "record": str(args.record)}, _text(found, str(args.record)), ok)

@@ -18,6 +18,7 @@ from benchmarks.harness import Finding, Keeper, add_shared, figure, grid, main_o
 from benchmarks.intervals import difference, mean_of
 from benchmarks.measures import HIGHER, METRICS, Measures, captions_of
 from benchmarks.methods import OURS, Planner, make_method, method_names, try_method
+from benchmarks.record import only_added_since
 from benchmarks.scenes import tracked
 from instructedit_models.errors import BadParameterError, InstructEditError, ModelUnavailableError
 from instructedit_models.model_sets import ModelSet
@@ -208,7 +209,7 @@ _SAME = ("models", "seed", "types", "data", "llm")
 
 
 def _resumed(path: Path, record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The cases of an earlier run of the same commit, settings and models. Raises BadParameterError otherwise."""
+    """The cases of an earlier run of the same programs, settings and models. Raises BadParameterError otherwise."""
     if not path.is_file():
         return []
     try:
@@ -217,7 +218,7 @@ def _resumed(path: Path, record: Mapping[str, Any]) -> list[dict[str, Any]]:
         cases = list(earlier["cases"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadParameterError(f"{path} is no record that can be gone on from ({error}).") from error
-    if not same or earlier.get("commit") != record["commit"]:
+    if not same or not (earlier.get("commit") == record["commit"] or only_added_since(earlier.get("commit"))):
         raise BadParameterError(f"{path} is of another commit or other settings; begin a new record with --record.")
     return cases
 

@@ -145,25 +145,34 @@ def blend(mask: Tensor, edited: Tensor, background: Tensor) -> Tensor:
 
 
 def invert(
-    start: Sequence[Tensor], ladder: Sequence[Level], noise: Noise, on_step: StepCallback | None = None
+    start: Sequence[Tensor],
+    ladder: Sequence[Level],
+    noise: Noise,
+    on_step: StepCallback | None = None,
+    stride: int = 1,
 ) -> tuple[Tensor, ...]:
     """Inverts up to x_r, the top of `ladder`, and keeps the latent of every level.
 
     Args:
         start: the latents of the lowest levels: x_0 alone, or a shorter inversion to go on from.
         ladder: the levels, clean first; at least as many as `start`.
-        noise: the predictor; called once for each level that is missing.
+        noise: the predictor; called once for each `stride` levels that are missing.
         on_step: told of each step made.
+        stride: levels that one prediction serves, counted from the clean one. Eq. 3 twice with the same noise is Eq. 3
+            over both levels, so that these are the latents of a coarser schedule, and those between.
 
     Returns:
         One latent per level, (B, C, h, w) each.
     """
     stored = list(start[: len(ladder)])
     total = len(ladder) - len(stored)
+    predicted: Tensor | None = None
     for step in range(1, total + 1):
-        here, after = ladder[len(stored) - 1], ladder[len(stored)]
-        predicted = noise(stored[-1], here.timestep)
-        stored.append(invert_step(stored[-1], predicted, here.alpha, after.alpha))
+        level = len(stored) - 1
+        asked = level - level % stride
+        if predicted is None or asked == level:
+            predicted = noise(stored[asked], ladder[asked].timestep)
+        stored.append(invert_step(stored[-1], predicted, ladder[level].alpha, ladder[level + 1].alpha))
         if on_step:
             on_step(step, total)
     return tuple(stored)

@@ -18,6 +18,7 @@ from torchvision.ops import nms
 from instructedit_models.errors import BadInstructionError, BadParameterError, UnknownWordError
 from instructedit_models.groundingdino_weights import load_port, port_config, read_checkpoint
 from instructedit_models.pixels import padded
+from instructedit_models.remembering import KeptFeatures
 from instructedit_models.tokens import unknown_sentence, unknown_words
 from instructedit_models.types import Detection
 
@@ -257,6 +258,7 @@ class TransformersDetector(_GroundingDino):
             nms_iou: likewise.
         """
         self.model = model.to(device).eval()
+        self._features = KeptFeatures(self.model.model.backbone)
         self.image_processor = processor.image_processor
         self.tokenizer = processor.tokenizer
         self.options = DetectionOptions(box_threshold, text_threshold, score, nms_iou)
@@ -315,6 +317,10 @@ class TransformersDetector(_GroundingDino):
         detector = cls(model, processor, device=device)
         detector.options = options or detector.options
         return detector
+
+    def forget(self) -> None:
+        """Looks at the next picture anew, even if it is the last one."""
+        self._features.forget()
 
     @torch.inference_mode()
     def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,7 +3,7 @@
 import math
 
 from instructedit_models.errors import BadParameterError
-from instructedit_models.limits import MAX_CONTEXT, MAX_GUIDANCE_SCALE, MAX_RING, MAX_SEED, MAX_STEPS
+from instructedit_models.limits import MAX_CONTEXT, MAX_GUIDANCE_SCALE, MAX_RING, MAX_SEED, MAX_STEPS, MAX_STRIDE
 from instructedit_models.types import EditOptions
 
 __all__ = ["SOLVERS", "check_options"]
@@ -16,12 +16,14 @@ NEGATIVES = ("empty", "input")
 
 _RANGES: dict[str, tuple[float, float]] = {
     "guidance_scale": (1, MAX_GUIDANCE_SCALE),
+    "guidance_floor": (0, 1),
+    "inversion_stride": (1, MAX_STRIDE),
     "seed": (0, MAX_SEED),
     "grow": (0, MAX_RING),
     "feather": (0, MAX_RING),
     "context": (1, MAX_CONTEXT),
 }
-_WHOLE = ("steps", "seed", "grow", "feather")
+_WHOLE = ("steps", "seed", "grow", "feather", "inversion_stride")
 
 
 def check_options(options: EditOptions, train_steps: int = MAX_STEPS) -> None:

@@ -6,7 +6,7 @@ call it.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,7 @@ class MaskedDDIMEditor(LatentDiffusion):
             input_caption: likewise.
             edited_caption: likewise.
             options: one per result; encoding ratio, guidance and seed may differ within a batch, another growth,
-                feather, context, solver, negative or number of steps begins a batch of its own.
+                feather, context, solver, number of steps … begins a batch of its own.
             progress: likewise.
 
         Returns:
@@ -161,7 +161,8 @@ class MaskedDDIMEditor(LatentDiffusion):
             inverting = GuidedNoise(self._unet, self.embed(job.captions[0]))
             crop = extract(pixels, plan)
             digest = hashlib.sha256(crop.tobytes()).hexdigest()
-            key = InversionKey(digest, job.captions[0], shared.steps, self.revision)
+            stride = shared.inversion_stride
+            key = InversionKey(digest, job.captions[0], shared.steps, stride, self.revision)
             if shared.solver == "lcm":
                 stored = self._noised(key, crop, ladder, seconds)
             else:
@@ -170,7 +171,8 @@ class MaskedDDIMEditor(LatentDiffusion):
             order = sorted(range(len(ladders)), key=lambda i: -len(ladders[i]))
             scales = [job.options[i].guidance_scale for i in order]
             negative = self.embed(job.captions[0] if shared.negative == "input" else "")
-            guided = GuidedNoise(self._unet, self.embed(job.captions[1]), scales, negative)
+            floor = shared.guidance_floor * self._train_steps
+            guided = GuidedNoise(self._unet, self.embed(job.captions[1]), scales, negative, floor)
             guided.prepare([level.timestep for level in ladder])
             with timed(seconds, "denoise"), self._residency.using(self._unet):
                 starts = []
@@ -196,7 +198,8 @@ class MaskedDDIMEditor(LatentDiffusion):
                 image=edited[i],
                 mask=grown,
                 region=region,
-                unet_evaluations=guided.per_step * (len(ladders[i]) - 1) + (0 if i else inverting.evaluations),
+                unet_evaluations=sum(guided.evaluations_at(level.timestep) for level in ladders[i][1:])
+                + (0 if i else inverting.evaluations),
                 inversion_cached=bool(i) or not inverting.evaluations,
                 seconds=dict(share),
             )
@@ -223,7 +226,7 @@ class MaskedDDIMEditor(LatentDiffusion):
             start = start or (self.encode(crop),)
         noise.prepare([level.timestep for level in ladder])
         with timed(seconds, "invert"), self._residency.using(self._unet):
-            stored = ddim.invert(start, ladder, noise, reporter(progress, "invert"))
+            stored = ddim.invert(start, ladder, noise, reporter(progress, "invert"), key.stride)
         self._cache.put(key, stored)
         return stored
 
@@ -283,10 +286,10 @@ class _Job:
 
 def _batches(options: Sequence[EditOptions]) -> list[list[int]]:
     """The places of the options that share crop and inversion, in the order of their first."""
-    batches: dict[tuple[object, ...], list[int]] = {}
+    batches: dict[EditOptions, list[int]] = {}
     for place, one in enumerate(options):
-        shared = one.steps, one.grow, one.feather, one.crop, one.context, one.solver, one.negative
-        batches.setdefault(shared, []).append(place)
+        alone = replace(one, encoding_ratio=1.0, guidance_scale=1.0, seed=0)
+        batches.setdefault(alone, []).append(place)
     return list(batches.values())
 
 

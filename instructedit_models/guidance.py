@@ -20,21 +20,35 @@ class GuidedNoise:
     """
 
     def __init__(
-        self, unet: Any, states: Tensor, scales: Sequence[float] = (1.0,), empty: Tensor | None = None
+        self,
+        unet: Any,
+        states: Tensor,
+        scales: Sequence[float] = (1.0,),
+        empty: Tensor | None = None,
+        floor: float = 0.0,
     ) -> None:
+        """Binds captions and scales.
+
+        Args:
+            unet: predicts epsilon.
+            states: of the caption, (1, T, D).
+            scales: of the guidance, one per sample of a batch.
+            empty: states of what guidance leads away from, (1, T, D); None guides nothing.
+            floor: timesteps below it are not guided.
+        """
         self._unet = unet
         self._captioned = states
         self._empty = None if all(scale == 1 for scale in scales) else empty
         self._scales = torch.tensor(scales, dtype=torch.float32, device=states.device).view(-1, 1, 1, 1)
+        self._floor = floor
         self._dtype = unet.dtype
         self._timesteps: dict[int, Tensor] = {}
-        self._states: dict[int, Tensor] = {}
+        self._states: dict[tuple[int, int], Tensor] = {}
         self.evaluations = 0
 
-    @property
-    def per_step(self) -> int:
-        """Sample-evaluations of one sample in one step."""
-        return 1 if self._empty is None else 2
+    def evaluations_at(self, timestep: int) -> int:
+        """Sample-evaluations of one sample at a timestep."""
+        return 1 if self._empty is None or timestep < self._floor else 2
 
     def prepare(self, timesteps: Sequence[int]) -> None:
         """Puts the timesteps of a run on the device at once; one that was not prepared is put there when it comes."""
@@ -43,21 +57,21 @@ class GuidedNoise:
 
     def __call__(self, latents: Tensor, timestep: int) -> Tensor:
         """The noise in the first samples of the batch, (B, C, h, w), at a timestep; same shape and float32 back."""
-        count = len(latents)
-        batch = latents.repeat(self.per_step, 1, 1, 1).to(self._dtype)
+        count, times = len(latents), self.evaluations_at(timestep)
+        batch = latents.repeat(times, 1, 1, 1).to(self._dtype)
         when = self._timesteps.get(timestep, timestep)
-        noise = self._unet(batch, when, encoder_hidden_states=self._states_of(count)).sample.float()
+        noise = self._unet(batch, when, encoder_hidden_states=self._states_of(count, times)).sample.float()
         self.evaluations += len(batch)
-        if self._empty is None:
+        if times == 1:
             return noise
         plain, captioned = noise.chunk(2)
         return plain + self._scales[:count] * (captioned - plain)
 
-    def _states_of(self, count: int) -> Tensor:
-        """The text states of a batch of `count` samples, (per_step x count, T, D): joined once, then kept."""
-        if count not in self._states:
+    def _states_of(self, count: int, times: int) -> Tensor:
+        """The text states of `count` samples, (times x count, T, D): joined once, then kept."""
+        if (count, times) not in self._states:
             states = self._captioned.expand(count, -1, -1)
-            if self._empty is not None:
+            if times == 2 and self._empty is not None:
                 states = torch.cat([self._empty.expand(count, -1, -1), states])
-            self._states = {count: states}
-        return self._states[count]
+            self._states = {(count, times): states}
+        return self._states[count, times]

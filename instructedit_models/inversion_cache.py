@@ -20,12 +20,14 @@ class InversionKey(NamedTuple):
         crop: hash of the crop's pixels.
         caption: the input caption.
         steps: steps of the full schedule.
+        stride: levels that one noise prediction served.
         revision: hash of the models and of their noise schedule.
     """
 
     crop: str
     caption: str
     steps: int
+    stride: int
     revision: str
 
 

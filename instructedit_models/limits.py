@@ -10,5 +10,7 @@ MAX_GUIDANCE_SCALE = 100
 MAX_RING = 128
 """Pixels of growth or feather."""
 MAX_CONTEXT = 10
+MAX_STRIDE = 10
+"""Levels of an inversion that one noise prediction may serve."""
 MAX_RETRIES = 5
 """Sweeps after an edit that fails its check."""

@@ -1,13 +1,18 @@
-"""A detector that remembers what it found in the last pictures: a conversation asks for the same things again."""
+"""What a detector remembers: its answers about the last pictures, and the features of the very last one.
+
+A conversation asks for the same things again, and a search asks for several things in the same picture.
+"""
 
 from collections import OrderedDict
 from hashlib import blake2b
+from typing import Any
 
+import torch
 from PIL import Image
 
 from instructedit_models.types import Detection, Detector
 
-__all__ = ["RememberingDetector"]
+__all__ = ["KeptFeatures", "RememberingDetector"]
 
 _ANSWERS = 128
 _LARGEST = 1 << 20
@@ -38,3 +43,33 @@ class RememberingDetector:
     def forget(self) -> None:
         """Looks at every picture anew, so that what a search costs does not depend on what was searched before."""
         self._known.clear()
+        if forget := getattr(self.detector, "forget", None):
+            forget()
+
+
+class KeptFeatures:
+    """Lets the image backbone of transformers' Grounding DINO keep what it made of its last picture.
+
+    Backbone features do not depend on the text, so that the second phrase about a picture does not pay for them.
+    """
+
+    def __init__(self, backbone: torch.nn.Module) -> None:
+        """Takes the place of `backbone.forward`, of (pixel_values, pixel_mask); its weights keep their names."""
+        self._forward = backbone.forward
+        self._kept: tuple[torch.Tensor, torch.Tensor, tuple[list[Any], ...]] | None = None
+        backbone.forward = self  # type: ignore[assignment]
+
+    def __call__(self, pixel_values: torch.Tensor, pixel_mask: torch.Tensor) -> tuple[list[Any], ...]:
+        """Features and positions of each level, in lists of their own, since the model adds to them."""
+        kept = self._kept
+        if kept is None or not (_same(kept[0], pixel_values) and _same(kept[1], pixel_mask)):
+            self._kept = kept = pixel_values, pixel_mask, self._forward(pixel_values, pixel_mask)
+        return tuple(list(each) for each in kept[2])
+
+    def forget(self) -> None:
+        """Keeps nothing."""
+        self._kept = None
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)

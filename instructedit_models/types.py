@@ -96,6 +96,9 @@ class EditOptions:
         guidance_scale: classifier-free guidance; 1 turns it off.
         negative: what guidance leads away from: "empty", the empty caption as in the paper, or "input", the input
             caption as a negative prompt, which leaves alone what both captions share.
+        guidance_floor: share of the schedule below which steps are not guided, since guidance changes little where
+            hardly any noise is left (Kynkäänniemi et al., 2024); 0 guides every step.
+        inversion_stride: levels that one noise prediction serves when inverting; 1 asks at every level, as the paper.
         seed: seeds every random draw of the edit.
         grow: pixels by which the mask is dilated before the edit.
         feather: width in pixels of the blending ring outside the (grown) mask.
@@ -108,6 +111,8 @@ class EditOptions:
     steps: int = 50
     guidance_scale: float = 7.5
     negative: str = "empty"
+    guidance_floor: float = 0.0
+    inversion_stride: int = 1
     seed: int = 0
     grow: int = 0
     feather: int = 2

@@ -250,7 +250,8 @@ class Method(ABC):
 
     def defaults(self, models: MethodModels) -> EditOptions:
         """The set's parameters for a change of looks, without the geometry that the baselines do not have."""
-        return replace(models.defaults("appearance"), negative="empty", crop=False, grow=0, feather=0)
+        shared = replace(models.defaults("appearance"), negative="empty", guidance_floor=0.0, inversion_stride=1)
+        return replace(shared, crop=False, grow=0, feather=0)
 
     def edit(
         self,

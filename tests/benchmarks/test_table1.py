@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import table1
+from benchmarks import record, table1
 from benchmarks.cases import PAPER_TYPES, Case, dataset_cases, world_cases
 from benchmarks.datasets import Sample
 from benchmarks.harness import Keeper
@@ -134,6 +135,25 @@ def test_a_record_of_other_settings_is_not_gone_on_from(tmp_path: Path):
     path.write_text("{}")
     with pytest.raises(BadParameterError, match="no record"):
         table1._resumed(path, record)
+
+
+def test_files_that_were_added_since_leave_a_record_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def git(*arguments: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        return subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], capture_output=True, text=True).stdout
+
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "a.py").write_text("1")
+    git("init"), git("add", "."), git("commit", "-m", "a")
+    first = git("rev-parse", "HEAD").strip()
+    (tmp_path / "tools" / "weights").write_text("w")
+    (tmp_path / "README.md").write_text("r")
+    git("add", "."), git("commit", "-m", "b")
+    assert record.only_added_since(first)
+    assert not record.only_added_since("0" * 40) and not record.only_added_since(None)
+    (tmp_path / "tools" / "a.py").write_text("2")
+    assert not record.only_added_since(first)
 
 
 def test_captions_are_joined_as_one_sentence(models: Any):

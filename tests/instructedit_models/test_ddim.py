@@ -156,6 +156,24 @@ def test_inversion_goes_on_from_a_shorter_one_and_tells_of_each_step() -> None:
     assert len(ddim.invert(whole, ladder[:3], noise)) == 3
 
 
+def test_strides_of_the_inversion_are_a_coarser_schedule_with_the_levels_between() -> None:
+    ladder = ddim.levels(SCHEDULER_CONFIG, 10, 0.7)
+    latents = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    asked: list[int] = []
+
+    def noise(latents: Tensor, timestep: int) -> Tensor:
+        asked.append(timestep)
+        return latents.roll(1, -1)
+
+    fine = ddim.invert((latents,), ladder, noise, stride=3)
+    assert asked == [0, 300, 600]
+    coarse = ddim.invert((latents,), [*ladder[::3], ladder[-1]], noise)
+    assert all(map(torch.allclose, [*fine[::3], fine[-1]], coarse))
+    asked.clear()
+    longer = ddim.invert(fine[:5], ladder, noise, stride=3)
+    assert asked == [300, 600] and all(map(torch.allclose, fine, longer))
+
+
 def test_variation_keeps_the_clean_part_and_the_variance() -> None:
     ladder = ddim.levels(SCHEDULER_CONFIG, 50, 0.5)
     generator = torch.Generator().manual_seed(4)

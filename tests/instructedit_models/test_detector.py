@@ -106,6 +106,21 @@ def test_the_same_picture_gives_the_same_boxes():
     assert detector.detect(picture(), "cat . dog") == detector.detect(picture(), "cat . dog")
 
 
+def test_the_features_of_a_picture_serve_all_phrases():
+    detector, fresh = tiny_detector(box_threshold=0.0), tiny_detector(box_threshold=0.0)
+    looked: list[tuple[int, ...]] = []
+    encoder = detector.model.model.backbone.conv_encoder
+    encoder.register_forward_pre_hook(lambda _, given: looked.append(given[0].shape))
+    for image, phrase in ((picture(), "cat"), (picture(), "red dog"), (picture(60, 60), "cat"), (picture(), "cat")):
+        fresh.forget()
+        assert detector.detect(image, phrase) == fresh.detect(image, phrase)
+    assert len(looked) == 3
+    detector.forget()
+    detector.detect(picture(), "cat")
+    assert len(looked) == 4
+    assert set(detector.model.state_dict()) == set(tiny_model().state_dict())
+
+
 def test_saved_weights_load_to_the_same_detector(tmp_path):
     detector = tiny_detector(box_threshold=0.0)
     detector.model.save_pretrained(tmp_path)

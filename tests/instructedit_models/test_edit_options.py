@@ -19,6 +19,7 @@ from instructedit_models.types import EditOptions
         ("steps", True), ("guidance_scale", 0.5), ("guidance_scale", math.inf), ("guidance_scale", 101),
         ("seed", -1), ("seed", 2**63), ("grow", -1), ("grow", 129), ("feather", 1.5), ("feather", 500),
         ("context", 0.9), ("context", math.nan), ("negative", "red"), ("negative", 1),
+        ("guidance_floor", -0.1), ("guidance_floor", 1.1), ("inversion_stride", 0), ("inversion_stride", 1.5),
     ],
 )  # fmt: skip
 def test_out_of_range(name: str, value: Any) -> None:

@@ -85,6 +85,7 @@ def test_inversion_serves_smaller_ratios_and_grows_for_larger_ones(editor: Maske
         {"options": replace(FAST, steps=9)},
         {"options": replace(FAST, grow=6)},
         {"options": replace(FAST, crop=False)},
+        {"options": replace(FAST, inversion_stride=2)},
     ],
 )
 def test_what_makes_another_inversion(editor: MaskedDDIMEditor, changes: dict[str, Any]) -> None:
@@ -95,6 +96,22 @@ def test_what_makes_another_inversion(editor: MaskedDDIMEditor, changes: dict[st
 def test_guidance_of_one_asks_once_a_step(editor: MaskedDDIMEditor) -> None:
     assert _edit(editor, replace(FAST, guidance_scale=1.0)).unet_evaluations == 4 + 4
     assert _bytes(_edit(editor, replace(FAST, guidance_scale=1.0))) != _bytes(_edit(editor))
+
+
+def test_steps_below_the_floor_are_not_guided(editor: MaskedDDIMEditor) -> None:
+    assert _edit(editor, replace(FAST, guidance_floor=0.25)).unet_evaluations == 4 + (3 * 2 + 1)
+    unguided = _bytes(_edit(editor, replace(FAST, guidance_scale=1.0)))
+    assert _bytes(_edit(editor, replace(FAST, guidance_floor=1.0))) == unguided
+    assert _bytes(_edit(editor)) != _bytes(_edit(editor, replace(FAST, guidance_floor=0.4))) != unguided
+
+
+def test_a_prediction_serves_several_levels_of_the_inversion(editor: MaskedDDIMEditor) -> None:
+    strided = replace(FAST, inversion_stride=2)
+    assert _edit(editor, strided).unet_evaluations == 2 + 8
+    longer = _edit(editor, replace(strided, encoding_ratio=0.75))
+    assert longer.unet_evaluations == 1 + 12
+    editor.forget()
+    assert _bytes(_edit(editor, replace(strided, encoding_ratio=0.75))) == _bytes(longer)
 
 
 def test_the_input_caption_as_negative_prompt(editor: MaskedDDIMEditor) -> None:

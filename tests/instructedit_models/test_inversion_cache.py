@@ -6,7 +6,7 @@ from instructedit_models.inversion_cache import InversionCache, InversionKey
 
 
 def _key(name: str) -> InversionKey:
-    return InversionKey(name, "photo of a cat", 50, "r")
+    return InversionKey(name, "photo of a cat", 50, 1, "r")
 
 
 def _stored(levels: int) -> tuple[torch.Tensor, ...]:

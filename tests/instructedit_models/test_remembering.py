@@ -11,6 +11,10 @@ class Counting:
 
     def __init__(self) -> None:
         self.looked = 0
+        self.forgot = 0
+
+    def forget(self) -> None:
+        self.forgot += 1
 
     def detect(self, image: Image.Image, phrase: str) -> list[Detection]:
         self.looked += 1
@@ -41,6 +45,15 @@ def test_what_was_asked_long_ago_is_forgotten() -> None:
     for phrase in ("a", "b", "c", "a"):
         detector.detect(Image.new("RGB", (8, 8)), phrase)
     assert inner.looked == 4
+
+
+def test_forgetting_reaches_the_detector() -> None:
+    inner = Counting()
+    detector = RememberingDetector(inner)
+    detector.detect(Image.new("RGB", (8, 8)), "cat")
+    detector.forget()
+    detector.detect(Image.new("RGB", (8, 8)), "cat")
+    assert (inner.looked, inner.forgot) == (2, 1)
 
 
 def test_large_pictures_are_not_remembered() -> None:
