@@ -18,8 +18,10 @@ from benchmarks.judge import Judge
 from benchmarks.scenes import Drawn
 from benchmarks.scoring import EditCase, score
 from instructedit_models.errors import BadParameterError
+from instructedit_models.miniature.captions import full_description
 from instructedit_models.miniature.edits import sample_edits, with_items
 from instructedit_models.miniature.rendering import render
+from instructedit_models.miniature.scene import Scene
 
 __all__ = ["PAPER_TYPES", "TYPES", "Case", "dataset_cases", "world_cases"]
 
@@ -73,10 +75,21 @@ class Case:
             if self.sample is None or self.sample.target is None:
                 return None
             return replace(self.sample, path=self.sample.target).image
-        scene = self.parts[0].drawn.scene
+        return Image.fromarray(render(self._after).image)
+
+    @cached_property
+    def described(self) -> tuple[str, str] | None:
+        """What the pictures before and after the true edit show, all of it; None for a user's own picture."""
+        if not self.parts:
+            return None
+        named = {i: part.edit.part for part in self.parts if part.edit.part for i in part.edit.objects}
+        return full_description(self.parts[0].drawn.scene, named), full_description(self._after, named)
+
+    @property
+    def _after(self) -> Scene:
+        """The scene with all edits made."""
         changed = {i: part.edit.after.items[i] for part in self.parts for i in part.edit.objects}
-        after = with_items(scene, changed) if changed else self.parts[0].edit.after
-        return Image.fromarray(render(after).image)
+        return with_items(self.parts[0].drawn.scene, changed) if changed else self.parts[0].edit.after
 
     @cached_property
     def may_change(self) -> np.ndarray | None:

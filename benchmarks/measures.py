@@ -69,14 +69,16 @@ class Measures:
         Args:
             case: what was asked for.
             made: what a method made of it.
-            captions: input and edited caption, or None where there are none.
+            captions: input and edited caption, or None where there are none; of a picture of the world they are for
+                the edited part alone, and what is described of the whole picture for the whole.
         """
         before, after = np.asarray(case.image), np.asarray(made.image)
         found: dict[str, float | None] = dict.fromkeys(METRICS)
         if "lpips" in self.wanted and self.lpips is not None and min(case.image.size) >= LEAST_SIDE:
             found["lpips"] = self.lpips.distance(case.image, made.image)
-        if captions is not None and not _CLIP.isdisjoint(self.wanted):
-            found |= self._clip(case, made.image, captions)
+        whole = case.described or captions
+        if whole is not None and not _CLIP.isdisjoint(self.wanted):
+            found |= self._clip(case, made.image, whole, captions)
         if case.mask is not None and made.mask is not None:
             found["mask_iou"] = iou(made.mask, case.mask)
         elif case.mask is not None and made.error:
@@ -93,13 +95,15 @@ class Measures:
             name: None if value is None else round(value, 5) for name, value in found.items() if name in self.wanted
         }
 
-    def _clip(self, case: Case, after: Image.Image, captions: tuple[str, str]) -> dict[str, float | None]:
+    def _clip(
+        self, case: Case, after: Image.Image, whole: tuple[str, str], captions: tuple[str, str] | None
+    ) -> dict[str, float | None]:
         try:
             found: dict[str, float | None] = {
-                "clip_score": clip_score(self.clip, after, captions[1]),
-                "clip_directional": clip_directional(self.clip, (case.image, after), captions),
+                "clip_score": clip_score(self.clip, after, whole[1]),
+                "clip_directional": clip_directional(self.clip, (case.image, after), whole),
             }
-            if case.mask is not None and case.mask.any():
+            if captions is not None and case.mask is not None and case.mask.any():
                 found["clip_score_edited"] = clip_score(self.clip, _edited_part(after, case.mask), captions[1])
             return found
         except UnknownWordError:  # a CLIP of a small vocabulary has nothing to say of other words

@@ -3,7 +3,7 @@
 Training, `questions` and `world.export` call these; every word is one of `words.VOCABULARY`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -162,16 +162,24 @@ def left_to_right(items: Sequence[Item]) -> list[Item]:
     return sorted(items, key=lambda item: (item.centre[0], item.centre[1]))
 
 
-def full_listing(scene: Scene, background: bool = True) -> str:
-    """Every object with its colour and material from left to right, then the background, in canonical words."""
+def full_listing(scene: Scene, background: bool = True, parts: Mapping[int, str] | None = None) -> str:
+    """Every object with its colour and material from left to right, then the background, in canonical words.
+
+    Args:
+        scene: the scene.
+        background: whether it is named.
+        parts: by the index of an item, a part of it whose colour is said too.
+    """
+    named = {id(scene.items[i]): (part,) for i, part in (parts or {}).items()}
     items = left_to_right(scene.items)
-    words = listing(items, [FULL] * len(items), np.random.default_rng(0)) if items else ""
+    details = [replace(FULL, parts=named.get(id(item), ())) for item in items]
+    words = listing(items, details, np.random.default_rng(0)) if items else ""
     return f"{words} {background_places(scene.background)[0]}" if background else words
 
 
-def full_description(scene: Scene) -> str:
-    """The canonical description: "photo of two red balls and a striped blue dog on snow"."""
-    return f"{scene.medium} of {full_listing(scene)}"
+def full_description(scene: Scene, parts: Mapping[int, str] | None = None) -> str:
+    """The canonical description: "photo of two red balls and a striped blue dog on snow"; `parts` as `full_listing`."""
+    return f"{scene.medium} of {full_listing(scene, parts=parts)}"
 
 
 def _own_parts(item: Item, rng: np.random.Generator) -> tuple[str, ...]:

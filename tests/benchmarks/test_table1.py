@@ -87,8 +87,25 @@ def test_the_true_edit_is_perfect_and_a_spoiled_picture_is_not(cases: list[Case]
         bad = measures(case, try_method(spoiled, case.image, case.instruction, _tiny()), ("a red", "a blue"))
         assert good["success"] == 1 and good["mask_iou"] == 1 and good["background_psnr"] == 100
         assert bad["background_psnr"] < 30 and bad["mask_iou"] < 0.7 and bad["background_ssim"] < 0.95
-        assert good["clip_score"] is None and bad["clip_score"] is not None
+        assert good["clip_score"] is not None and good["clip_score"] != bad["clip_score"]
+        assert good["clip_score_edited"] is None and bad["clip_score_edited"] is not None
         assert bad["unet_evaluations"] == 200 and bad["seconds"] >= 0
+
+
+def test_whole_pictures_are_described_in_full_and_in_the_same_words_but_for_the_edit(cases: list[Case]):
+    for case in cases:
+        assert case.described is not None
+        before, after = (text.split() for text in case.described)
+        scene = case.parts[0].drawn.scene
+        assert {item.noun for item in scene.items} <= {word.strip(",") for word in before} | {"buses", "boxes"} | {
+            word.strip(",").removesuffix("s") for word in before
+        }
+        changed = [(a, b) for a, b in zip(before, after, strict=False) if a != b]
+        assert changed and (
+            len(before) != len(after) or len(changed) <= 2 * sum(len(p.edit.objects) for p in case.parts)
+        )
+    (own,) = dataset_cases([Sample("a", Path("a.png"), "x", "a seat", "a cat on a seat")])
+    assert own.described is None
 
 
 def _tiny() -> Any:
