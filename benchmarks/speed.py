@@ -147,7 +147,7 @@ def _time_all(
     measures: Measures | None,
     keeper: Keeper,
 ) -> None:
-    warm: set[str] = set()
+    warm = set() if measures else {*WAYS}  # of true size a call takes minutes, beside which warming up is nothing
     for number, (case, job) in enumerate(tracked(jobs, "edits, five ways each")):
         if job is None:
             continue

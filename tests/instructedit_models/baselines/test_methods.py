@@ -177,6 +177,7 @@ def test_sdedit_strength_and_seed(models: TinyMethodModels) -> None:
 
     with working(models, picture(), TASK, EIGHT, None) as work:
         reconstructed = np.asarray(work.result(work.clean()).image, float)
+    assert method.defaults(models).encoding_ratio <= 0.6
     gentle = replace(EIGHT, encoding_ratio=0.125, guidance_scale=1.0)
     assert distance(gentle) < distance(replace(gentle, encoding_ratio=1.0))
     assert _bytes(method.edit(models, picture(), TASK, replace(EIGHT, seed=6))) != _bytes(
