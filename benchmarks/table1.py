@@ -29,6 +29,8 @@ CASES = 150
 SEED = 9_300_000
 BEST_IN = ("lpips", "clip_score", "mask_iou", "background_psnr", "success")
 """Where InstructEdit is to be ahead of every other method; in directional similarity level with the best is enough."""
+UNTOUCHED = ("lpips", "background_psnr", "background_ssim")
+"""What a picture that was left alone is perfect in: where a method made nothing, these count for nobody."""
 SHOWN = (*BEST_IN, "clip_directional", "seconds", "unet_evaluations")
 
 
@@ -94,7 +96,7 @@ def rows_of(cases: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> list[
         if not mine:
             continue
         groups = [case["group"] for case in mine]
-        means = {metric: mean_of([case["metrics"].get(metric) for case in mine], groups) for metric in METRICS}
+        means = {metric: mean_of([_told(case, metric) for case in mine], groups) for metric in METRICS}
         row: dict[str, Any] = {"method": name, "n": len(mine), "failed": sum(bool(case["error"]) for case in mine)}
         row |= {metric: found.mean for metric, found in means.items()}
         row["intervals"] = {metric: list(found.interval) for metric, found in means.items() if found.interval}
@@ -112,7 +114,7 @@ def differences_of(cases: Sequence[Mapping[str, Any]], methods: Sequence[str]) -
         shared = [key for key in by_method[OURS] if key in by_method[other]]
         groups = [by_method[OURS][key]["group"] for key in shared]
         for metric in METRICS:
-            ours, theirs = ([by_method[m][key]["metrics"].get(metric) for key in shared] for m in (OURS, other))
+            ours, theirs = ([_told(by_method[m][key], metric) for key in shared] for m in (OURS, other))
             apart = difference(ours, theirs, groups)
             found.append(
                 {
@@ -125,6 +127,10 @@ def differences_of(cases: Sequence[Mapping[str, Any]], methods: Sequence[str]) -
                 }
             )
     return found
+
+
+def _told(case: Mapping[str, Any], metric: str) -> float | None:
+    return None if case["error"] and metric in UNTOUCHED else case["metrics"].get(metric)
 
 
 def claims_of(differences: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
