@@ -70,7 +70,16 @@ def _bars(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for name in (OURS, PUBLISHED)
     }
     known = success[OURS] is not None and success[PUBLISHED] is not None
-    return {"bars": {"chosen": chosen.mean, "gained": round(success[OURS] - success[PUBLISHED], 4) if known else None}}
+    gained = round(success[OURS] - success[PUBLISHED], 4) if known else None
+    figures = (
+        ("place or size decides: ours masks the right one", chosen.mean, CHOSEN),
+        ("new shapes: success gained", gained, GAIN),
+    )
+    claims = [
+        {"claim": words, "figure": found, "bar": f">= {bar}", "holds": found is not None and found >= bar}
+        for words, found, bar in figures
+    ]
+    return {"bars": {"chosen": chosen.mean, "gained": gained}, "claims": claims}
 
 
 def _description(drawn: Drawn) -> Case | None:

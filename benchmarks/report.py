@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> Finding:
         BadParameterError: there is no record, or one cannot be read.
         BadOutputError: a file cannot be written.
     """
-    paths = args.records or sorted(FOLDER.glob("*.json"))
+    paths = args.records or sorted(FOLDER.glob("*.json"), key=lambda path: (path.stem != "table1", path.stem))
     if not paths:
         raise BadParameterError(f"There is no record in {FOLDER}; run a benchmark first, or name its record.")
     records = [(path, read_record(path)) for path in paths]

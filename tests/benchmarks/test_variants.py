@@ -57,8 +57,10 @@ def test_the_bars_of_the_failures():
 
     cases = [entry("instructedit", "position", 0.9, 1), entry("instructedit", "position", 0.1, 0)]
     cases += [entry("instructedit", "deformation", 0.9, 1), entry("instructedit_plain", "deformation", 0.9, 0)]
-    assert failures._bars(cases) == {"bars": {"chosen": 0.5, "gained": 1.0}}
-    assert failures._bars([]) == {"bars": {"chosen": None, "gained": None}}
+    found = failures._bars(cases)
+    assert found["bars"] == {"chosen": 0.5, "gained": 1.0}
+    assert [claim["holds"] for claim in found["claims"]] == [False, True]
+    assert failures._bars([])["bars"] == {"chosen": None, "gained": None}
 
 
 def test_true_captions_say_what_changes(scenes: list):
