@@ -82,10 +82,7 @@ def only_added_since(commit: str | None) -> bool:
 
     Weights of a further method leave the figures of those before as they were. False where git cannot tell.
     """
-    if not commit or _git("cat-file", "-e", f"{commit}^{{commit}}") is None:
-        return False
-    changed = _git("diff", "--name-only", "--diff-filter=a", commit, "--", *PROGRAMS)
-    return changed == ""
+    return bool(commit) and _git("diff", "--name-only", "--diff-filter=a", str(commit), "--", *PROGRAMS) == ""
 
 
 def machine() -> dict[str, Any]:

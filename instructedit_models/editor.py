@@ -161,8 +161,7 @@ class MaskedDDIMEditor(LatentDiffusion):
             inverting = GuidedNoise(self._unet, self.embed(job.captions[0]))
             crop = extract(pixels, plan)
             digest = hashlib.sha256(crop.tobytes()).hexdigest()
-            stride = shared.inversion_stride
-            key = InversionKey(digest, job.captions[0], shared.steps, stride, self.revision)
+            key = InversionKey(digest, job.captions[0], shared.steps, shared.inversion_stride, self.revision)
             if shared.solver == "lcm":
                 stored = self._noised(key, crop, ladder, seconds)
             else:
@@ -288,8 +287,8 @@ def _batches(options: Sequence[EditOptions]) -> list[list[int]]:
     """The places of the options that share crop and inversion, in the order of their first."""
     batches: dict[EditOptions, list[int]] = {}
     for place, one in enumerate(options):
-        alone = replace(one, encoding_ratio=1.0, guidance_scale=1.0, seed=0)
-        batches.setdefault(alone, []).append(place)
+        shared = replace(one, encoding_ratio=1.0, guidance_scale=1.0, seed=0)
+        batches.setdefault(shared, []).append(place)
     return list(batches.values())
 
 

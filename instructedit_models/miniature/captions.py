@@ -170,9 +170,9 @@ def full_listing(scene: Scene, background: bool = True, parts: Mapping[int, str]
         background: whether it is named.
         parts: by the index of an item, a part of it whose colour is said too.
     """
-    named = {id(scene.items[i]): (part,) for i, part in (parts or {}).items()}
+    named = {scene.items[i]: (part,) for i, part in (parts or {}).items()}
     items = left_to_right(scene.items)
-    details = [replace(FULL, parts=named.get(id(item), ())) for item in items]
+    details = [replace(FULL, parts=named.get(item, ())) for item in items]
     words = listing(items, details, np.random.default_rng(0)) if items else ""
     return f"{words} {background_places(scene.background)[0]}" if background else words
 
