@@ -22,7 +22,7 @@ from instructedit_models.editor import MaskedDDIMEditor
 from instructedit_models.errors import InstructEditError, ModelUnavailableError
 from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.language import referring
-from instructedit_models.miniature.words import COLOURS
+from instructedit_models.miniature.seeds import words_of
 from instructedit_models.model_sets import ModelSet
 from instructedit_models.types import EditOptions
 
@@ -79,7 +79,7 @@ def _pair(drawn: Drawn, models: ModelSet) -> dict[str, Any] | None:
     if not options:
         return None
     target, before = options[0], drawn.picture.image
-    free = [colour for colour in COLOURS if colour != drawn.scene.items[target.objects[0]].colour]
+    free = [colour for colour in words_of(drawn.seed).colours if colour != drawn.scene.items[target.objects[0]].colour]
     spent, outside = [], 0
     for colour in free[:2]:
         try:

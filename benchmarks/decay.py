@@ -21,7 +21,7 @@ from benchmarks.scenes import Drawn, tracked
 from benchmarks.variants import targets
 from instructedit_models.errors import InstructEditError, ModelUnavailableError
 from instructedit_models.metrics.background import background_psnr, background_ssim
-from instructedit_models.miniature.words import COLOURS
+from instructedit_models.miniature.seeds import words_of
 from instructedit_models.model_sets import ModelSet
 from tools.context import ToolSettings
 from tools.workspace import Workspace
@@ -76,11 +76,12 @@ def turns_of(drawn: Drawn, count: int) -> list[tuple[str, np.ndarray]]:
     objects = list(dict.fromkeys(one.objects for one in found))
     if len(objects) < 2:
         return []
+    colours = list(dict.fromkeys(words_of(drawn.seed).colours))
     said = []
     for turn in range(count):
         meant = objects[turn % len(objects)]
         phrase = next(one.phrase for one in found if one.objects == meant)
-        colour = list(COLOURS)[(turn * 3 + drawn.seed) % len(COLOURS)]
+        colour = colours[(turn * 3 + drawn.seed) % len(colours)]
         said.append((f"make {phrase} {colour}", drawn.picture.masks[meant[0]]))
     return said
 

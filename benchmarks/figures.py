@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from instructedit_models.metrics.masks import iou
-from instructedit_models.miniature.words import COLOURS
 
 __all__ = [
     "Bar",
@@ -20,10 +19,8 @@ __all__ = [
     "Section",
     "bootstrap",
     "chosen_right",
-    "colour_distance",
     "iou",
     "median_colour",
-    "nearest_colour",
     "rate",
     "subsets",
     "table",
@@ -159,16 +156,6 @@ def median_colour(image: np.ndarray, mask: np.ndarray) -> tuple[float, float, fl
     """The median of each channel inside a mask; image (H, W, 3) uint8, mask (H, W) bool with a pixel at least."""
     red, green, blue = np.median(image[mask], axis=0)
     return float(red), float(green), float(blue)
-
-
-def nearest_colour(rgb: Sequence[float]) -> str:
-    """The colour of the world that is nearest in RGB (Euclidean)."""
-    return min(COLOURS, key=lambda name: colour_distance(rgb, name))
-
-
-def colour_distance(rgb: Sequence[float], colour: str) -> float:
-    """The distance from a colour of the world, 0 to 442."""
-    return float(np.linalg.norm(np.asarray(rgb, dtype=np.float64) - COLOURS[colour]))
 
 
 def table(rows: Sequence[Row]) -> str:

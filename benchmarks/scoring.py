@@ -4,22 +4,22 @@ Every score can be had for any picture, so the report also shows what the true a
 picture get: the first should be near 1, the second 0.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.figures import colour_distance, median_colour, nearest_colour
+from benchmarks.figures import median_colour
 from benchmarks.grounding import true_mask
 from benchmarks.judge import Judge
 from benchmarks.scenes import Drawn
-from instructedit_models.miniature.edits import Edit
+from instructedit_models.colours import lab
+from instructedit_models.miniature.edits import Edit, recoloured, with_items, with_part
 from instructedit_models.miniature.rendering import render
 from instructedit_models.miniature.scene import Picture
 from instructedit_models.miniature.seen import mask_box
-from instructedit_models.miniature.words import BACKGROUNDS
+from instructedit_models.miniature.words import BACKGROUNDS, COLOURS
 from instructedit_models.types import Box
 
 __all__ = ["EditCase", "Score", "score"]
@@ -27,6 +27,8 @@ __all__ = ["EditCase", "Score", "score"]
 SURE = 0.9
 """How sure the judge must be of a noun. Of 80 results on validation scenes, each named by a person too, it then takes
 59 of the 68 right ones for right, and 4 of the 12 wrong or doubtful ones."""
+_LAB_RANGE = 150.0
+"""CIE L*a*b*: from black to white is 100, from blue to yellow about 200."""
 _CELL = 8
 _VISIBLE = 40
 """A pixel that changed by more than this in any channel, 0 to 255, shows something else than before."""
@@ -72,7 +74,8 @@ class Score:
 def score(case: EditCase, image: np.ndarray, judge: Judge) -> Score:
     """Judges a picture as the result of an edit.
 
-    Recolour and part: the median colour inside the true mask is nearest the asked colour. New material and new noun:
+    Recolour and part: of the scene drawn with each of the world's colours there, the one asked for has the nearest
+    median inside the true mask. New material and new noun:
     the judge on the crop around the object; of a noun it must be `SURE`. Background: of the scene on each of the
     world's backgrounds, the picture is most like the one asked for. What is asked of several objects must hold of all.
 
@@ -88,16 +91,30 @@ def score(case: EditCase, image: np.ndarray, judge: Judge) -> Score:
         return _judged(case, image, judge, "noun")
     if "material" in edit.to:
         return _judged(case, image, judge, "material")
-    asked = edit.to["colour"]
-    seen = [median_colour(image, mask) for mask in _masks(case)]
-    names = tuple(nearest_colour(rgb) for rgb in seen)
-    distance = max(colour_distance(rgb, asked) for rgb in seen) / 442
-    return Score(all(name == asked for name in names), names, round(distance, 4))
+    return _coloured(case, image)
 
 
-def _masks(case: EditCase) -> Iterator[np.ndarray]:
-    for i in case.edit.objects:
-        yield true_mask(case.drawn, (i,), case.edit.part)
+def _coloured(case: EditCase, image: np.ndarray) -> Score:
+    edit = case.edit
+    masks = [true_mask(case.drawn, (i,), edit.part) for i in edit.objects]
+    names = list(COLOURS)
+    pictures = [_in_colour(case, name) for name in names]
+    drawn = np.array([[median_colour(picture, mask) for mask in masks] for picture in pictures])
+    seen = np.array([median_colour(image, mask) for mask in masks])
+    distances = np.linalg.norm(lab(drawn) - lab(seen), axis=2)
+    shown = tuple(names[i] for i in distances.argmin(axis=0))
+    worst = float(distances[names.index(edit.to["colour"])].max()) / _LAB_RANGE
+    return Score(all(name == edit.to["colour"] for name in shown), shown, round(min(worst, 1.0), 4))
+
+
+def _in_colour(case: EditCase, colour: str) -> np.ndarray:
+    """The scene before, with what is edited in a colour, (H, W, 3) uint8."""
+    scene, part = case.drawn.scene, case.edit.part
+    changed = {
+        i: with_part(scene.items[i], part, colour) if part else recoloured(scene.items[i], colour)
+        for i in case.edit.objects
+    }
+    return render(with_items(scene, changed)).image
 
 
 def _judged(case: EditCase, image: np.ndarray, judge: Judge, head: str) -> Score:

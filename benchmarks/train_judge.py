@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.judge import HEADS, WEIGHTS, Judge, JudgeNet, as_input, object_crop
+from instructedit_models.miniature.seeds import mixed
 from instructedit_models.miniature.training.as_painted import as_painted
 from instructedit_models.miniature.training.common import WEIGHTS as MODELS
 from instructedit_models.miniature.training.common import (
@@ -30,7 +31,7 @@ from instructedit_models.miniature.training.data import Pool, Sample, validation
 from instructedit_models.miniature.words import MATERIALS
 from instructedit_models.types import Box
 
-SEEDS = range(2_000_000, 2_008_000)
+SEEDS = mixed(range(2_000_000, 2_006_000), range(6_000_000, 6_012_000), 18_000)
 """Training seeds of the judge alone."""
 
 WIDEST = 1.9
@@ -128,7 +129,7 @@ def finish(model: nn.Module, steps: int) -> None:
     figures: dict[str, object] = {"crops": len(crops), "accuracy": accuracy(Judge(), crops, classes)}
     if (MODELS / "vae" / "config.json").is_file():
         figures["accuracy_through_autoencoder"] = accuracy(Judge(), through_autoencoder(crops), classes)
-    seeds = [SEEDS.start, SEEDS.stop]
+    seeds = [[2_000_000, 2_006_000], [6_000_000, 6_012_000]]
     write_card(WEIGHTS.parent, {"recipe": "judge", "steps": steps, "train_seeds": seeds, "validation": figures})
     print("judge", figures, flush=True)
 

@@ -22,7 +22,7 @@ from instructedit_models.miniature.choices import pick
 from instructedit_models.miniature.edits import Edit, recoloured, with_items
 from instructedit_models.miniature.language import referring
 from instructedit_models.miniature.referring import Referring
-from instructedit_models.miniature.words import COLOURS
+from instructedit_models.miniature.seeds import words_of
 from instructedit_models.model_sets import ModelSet
 
 __all__ = ["free_colour", "ours_with", "recolour_case", "run_variants", "targets"]
@@ -83,7 +83,7 @@ def targets(drawn: Drawn, kinds: Sequence[str], purpose: int) -> list[Referring]
 def free_colour(drawn: Drawn, objects: Sequence[int], purpose: int) -> str:
     """A colour that nothing in the scene's objects has, always the same for one purpose."""
     taken = {drawn.scene.items[i].colour for i in objects}
-    return pick(drawn.rng(purpose), [colour for colour in COLOURS if colour not in taken])
+    return pick(drawn.rng(purpose), [colour for colour in words_of(drawn.seed).colours if colour not in taken])
 
 
 def recolour_case(drawn: Drawn, objects: Sequence[int], colour: str, instruction: str, kind: str) -> Case:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["BASIC", "COLOURS", "ColourMatch", "asked_colour", "colour_of", "main_colour", "match"]
+__all__ = ["BASIC", "COLOURS", "ColourMatch", "asked_colour", "colour_of", "lab", "main_colour", "match"]
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (215, 35, 35), "green": (45, 150, 60), "blue": (45, 90, 210), "yellow": (248, 215, 45),
@@ -19,11 +19,11 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "maroon": (115, 15, 30), "violet": (145, 70, 200), "gold": (212, 170, 50), "silver": (190, 192, 195),
     "crimson": (180, 20, 45), "scarlet": (230, 40, 25), "teal": (15, 125, 125), "cream": (250, 240, 205),
     "tan": (205, 170, 125), "ivory": (250, 247, 230), "lime": (140, 220, 40), "olive": (115, 120, 35),
-    "lilac": (200, 160, 215), "indigo": (65, 20, 130),
+    "lilac": (200, 160, 215), "indigo": (65, 20, 130), "golden": (198, 150, 45),
 }  # fmt: skip
 """sRGB, 0 to 255."""
 
-SAME = {"gray": "grey", "golden": "gold", "lavender": "lilac"}
+SAME = {"gray": "grey", "lavender": "lilac"}
 BASIC = ("red", "green", "blue", "yellow", "purple", "orange", "white", "black", "pink", "brown", "grey")
 """The words that a colour is called by; the others are shades, compared with these and with themselves."""
 
@@ -75,19 +75,19 @@ def colour_of(image: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]
     return float(red), float(green), float(blue)
 
 
-def match(rgb: Sequence[float], asked: str) -> ColourMatch:
-    """Whether a colour (R, G, B, 0 to 255) goes by a colour word of `COLOURS`."""
-    names = tuple(dict.fromkeys((*BASIC, asked)))
-    seen = _lab(np.asarray(rgb, dtype=np.float64))
-    distances = {name: _distance(seen, _lab(np.asarray(COLOURS[name], dtype=np.float64))) for name in names}
+def match(rgb: Sequence[float], asked: str, among: Sequence[str] = BASIC) -> ColourMatch:
+    """Whether a colour (R, G, B, 0 to 255) goes by a word of `COLOURS` rather than by one of those it is `among`."""
+    names = tuple(dict.fromkeys((*among, asked)))
+    seen = lab(np.asarray(rgb, dtype=np.float64))
+    distances = {name: _distance(seen, lab(np.asarray(COLOURS[name], dtype=np.float64))) for name in names}
     nearest = min(distances, key=distances.__getitem__)
-    tolerance = 1.0 if asked in BASIC else _TOLERANCE
+    tolerance = 1.0 if asked in among else _TOLERANCE
     return ColourMatch(asked, nearest, distances[asked] <= distances[nearest] * tolerance, distances[asked])
 
 
 def neighbours(one: str, other: str) -> bool:
     """Whether two colour words stand for colours that border on each other, as yellow and orange do."""
-    a, b = (_lab(np.asarray(COLOURS[word], dtype=np.float64)) for word in (one, other))
+    a, b = (lab(np.asarray(COLOURS[word], dtype=np.float64)) for word in (one, other))
     return float(np.linalg.norm(a - b)) < _BORDERING
 
 
@@ -107,8 +107,8 @@ def main_colour(image: np.ndarray, mask: np.ndarray, among: Sequence[str] = BASI
     if not len(pixels) or not among:
         return None
     pixels = pixels[:: max(1, len(pixels) // _LOOKED_AT)].astype(np.float64)
-    wanted = _lab(np.array([COLOURS[name] for name in among], dtype=np.float64))
-    difference = (_lab(pixels)[:, None] - wanted) * np.array([_LIGHTNESS, 1.0, 1.0])
+    wanted = lab(np.array([COLOURS[name] for name in among], dtype=np.float64))
+    difference = (lab(pixels)[:, None] - wanted) * np.array([_LIGHTNESS, 1.0, 1.0])
     counts = np.bincount(np.square(difference).sum(axis=2).argmin(axis=1), minlength=len(among))
     best = int(counts.argmax())
     return among[best] if 2 * counts[best] >= len(pixels) else None
@@ -129,8 +129,8 @@ def _distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.sqrt((_LIGHTNESS * (a[0] - b[0])) ** 2 + ((a[1:] - b[1:]) ** 2).sum()))
 
 
-def _lab(rgb: np.ndarray) -> np.ndarray:
-    """From sRGB (..., 3), 0 to 255, to CIE L*a*b* under D65, (..., 3)."""
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """From sRGB (..., 3) float, 0 to 255, to CIE L*a*b* under D65, (..., 3)."""
     linear = np.where(rgb / 255 <= 0.04045, rgb / 255 / 12.92, ((rgb / 255 + 0.055) / 1.055) ** 2.4)
     matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
     xyz = linear @ matrix.T / np.array([0.95047, 1.0, 1.08883])

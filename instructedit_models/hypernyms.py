@@ -35,6 +35,8 @@ HYPERNYMS: dict[str, frozenset[str]] = {
     "plant": frozenset("tree flower bush rose tulip cactus palm".split()),
     "building": frozenset("house barn hut castle tower church shed cottage".split()),
     "home": frozenset("house hut cottage".split()),
+    "lorry": frozenset({"truck"}),
+    "armchair": frozenset({"chair"}),
     "furniture": frozenset("chair table sofa couch bed desk shelf stool lamp".split()),
     "shape": frozenset("star heart ball box square disc circle triangle cube sphere".split()),
     "mug": frozenset({"cup"}),

@@ -66,6 +66,19 @@ class Verification:
     checks: dict[str, bool | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the models of a set know.
+
+    Attributes:
+        nouns: every one, where these are few; a new shape must then fit its own noun best.
+        colours: words of `colours.COLOURS`; a new colour must be the nearest of them.
+    """
+
+    nouns: Sequence[str] = ()
+    colours: Sequence[str] = colours.BASIC
+
+
 class Verifier:
     """Checks results of one edit; what is to be known of the picture before is looked at once.
 
@@ -77,7 +90,7 @@ class Verifier:
         scorer: CLIP.
         detector: Grounding DINO, or None to do without; asked where the shape changes.
         change: the kind of change.
-        nouns: every noun that the models know, where these are few; a new shape must then fit its own noun best.
+        known: what the models know; None for nothing but the basic colours.
 
     Raises:
         BadMaskError: the mask is empty or of another size than the picture.
@@ -92,7 +105,7 @@ class Verifier:
         scorer: Scorer,
         detector: Detector | None = None,
         change: Change = "appearance",
-        nouns: Sequence[str] = (),
+        known: Known | None = None,
     ) -> None:
         if mask.shape != (before.height, before.width):
             raise BadMaskError(
@@ -102,9 +115,10 @@ class Verifier:
         if not mask.any():
             raise BadMaskError("The mask is empty: nothing was edited that could be verified.")
         self._before, self._mask = before, mask
+        known = known or Known()
         self._captions = (input_caption, edited_caption)
-        self._others = other_captions(edited_caption, nouns) if change == "shape" else []
-        self._scorer = scorer
+        self._others = other_captions(edited_caption, known.nouns) if change == "shape" else []
+        self._scorer, self._known = scorer, known
         self._colour = colours.asked_colour(input_caption, edited_caption) if change != "background" else None
         # A detector tells nouns and materials apart, which CLIP alone often gets wrong; on colours it says little.
         self._material = change == "appearance" and materials_differ(input_caption, edited_caption)
@@ -195,7 +209,7 @@ class Verifier:
     def _seen_colour(self, after: Image.Image, asked: str) -> colours.ColourMatch:
         """The colour of that of several things which is farthest from the colour asked for."""
         pixels = np.asarray(after)
-        seen = [colours.match(colours.colour_of(pixels, thing), asked) for thing in self._things]
+        seen = [colours.match(colours.colour_of(pixels, thing), asked, self._known.colours) for thing in self._things]
         return max(seen, key=lambda one: (not one.passed, one.distance))
 
     @cached_property

@@ -14,7 +14,7 @@ from PIL import Image
 from instructedit_models.errors import ModelUnavailableError
 from instructedit_models.separate import edit_separately, sweep_separately
 from instructedit_models.types import Change, Detector, EditOptions, EditResult, Progress
-from instructedit_models.verification import Verification, Verifier
+from instructedit_models.verification import Known, Verification, Verifier
 from tools.context import EditOverrides, ToolContext
 
 __all__ = ["Attempt", "Tried", "attempts_json", "check", "plain_verification", "sweeps", "try_edit", "verifier_for"]
@@ -178,12 +178,13 @@ def verifier_for(
         context.warn(f"The edit was not checked: {error}")
         return None
     detector: Detector | None = None
-    nouns: tuple[str, ...] = ()
+    known = Known(colours=context.models.keeping.colours)
     try:
-        detector, nouns = context.models.grounded.detector, context.models.grounded.object_phrases
+        grounded = context.models.grounded
+        detector, known = grounded.detector, dataclasses.replace(known, nouns=grounded.object_phrases)
     except ModelUnavailableError:
         pass
-    return Verifier(image, mask, *captions, scorer, detector, change, nouns)
+    return Verifier(image, mask, *captions, scorer, detector, change, known)
 
 
 def check(context: ToolContext, verifier: Verifier | None, results: Sequence[EditResult]) -> list[Verification | None]:

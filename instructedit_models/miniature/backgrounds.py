@@ -169,10 +169,27 @@ def _moon(sheet: Sheet, x: float, y: float, r: float) -> None:
         sheet.disc(x + dx * r, y + dy * r, crater * r, crater * r, (234, 216, 160))
 
 
+def _sea(size: int, rng: np.random.Generator) -> np.ndarray:
+    sheet = Sheet(size, (250, 222, 190))
+    level = rng.uniform(16, 24)
+    for k, colour in enumerate(((252, 228, 196), (252, 214, 178), (250, 200, 168))):
+        sheet.bar(0, level * k / 3, 100, level, colour)
+    sun = rng.uniform(14, 86)
+    sheet.disc(sun, level - 2, 8, 8, (255, 240, 200))
+    for k in range(6):
+        r, g, b = (round(a + (z - a) * k / 5) for a, z in ((104, 40), (190, 132), (196, 156)))
+        sheet.below(_hills(rng, level + k * (100 - level) / 6, 0.0 if k == 0 else 1.6, 2.0), (r, g, b))
+    for x, y in rng.random((16, 2)):
+        x, y = 112 * x - 12, level + 5 + (92 - level) * y
+        sheet.stroke([(x, y), (x + 4, y - 1.8), (x + 8, y), (x + 12, y - 1.8), (x + 16, y)], 1.1, (190, 230, 226))
+    return sheet.pixels()
+
+
 BACKGROUNDS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
     "grass": _grass,
     "beach": _beach,
     "snow": _snow,
     "wall": _wall,
     "night sky": _night_sky,
+    "sea": _sea,
 }

@@ -20,12 +20,12 @@ _PART_COLOURS: dict[str, dict[str, float]] = {
     "wheels": {"black": 6, "white": 1, "yellow": 0.6, "red": 0.6, "blue": 0.6, "purple": 0.3, "green": 0.3},
     "windows": {"white": 3, "blue": 2, "yellow": 2, "black": 0.5},
     "stem": {"green": 1},
-    "trunk": {"orange": 3, "black": 2, "white": 1, "purple": 1, "red": 0.6},
+    "trunk": {"orange": 3, "black": 2, "white": 1, "purple": 1, "red": 0.6, "brown": 4},
     "sail": {"white": 4} | {colour: 0.5 for colour in COLOURS if colour != "white"},
 }
 """Weights of the colours of a part; a part that is not listed takes any colour."""
 
-_SHARES_BODY = {("dog", "ears"): 0.6, ("cup", "handle"): 0.6}
+_SHARES_BODY = {("dog", "ears"): 0.6, ("cup", "handle"): 0.6, ("lamp", "shade"): 0.4}
 """How often a part takes the body's colour, where it is not a body part and not always of its own."""
 
 
@@ -54,14 +54,24 @@ def shuffled(rng: np.random.Generator, options: Sequence[T]) -> list[T]:
     return [options[i] for i in rng.permutation(len(options))]
 
 
-def part_colours(noun: str, colour: str, rng: np.random.Generator) -> tuple[tuple[str, str], ...]:
-    """Colours of their own for the parts of a new thing, (part, colour) each, never the body's colour."""
+def part_colours(
+    noun: str, colour: str, rng: np.random.Generator, colours: Sequence[str] = tuple(COLOURS)
+) -> tuple[tuple[str, str], ...]:
+    """Colours of their own for the parts of a new thing, (part, colour) each, never the body's colour.
+
+    Args:
+        noun: what the thing is.
+        colour: its body's colour.
+        rng: the dice.
+        colours: what the parts may have; a colour that stands there twice is twice as likely, where all are alike.
+    """
     own = []
     for part in PARTS.get(noun, ()):
         if (noun, part) in BODY_PARTS or chance(rng, _SHARES_BODY.get((noun, part), 0.0)):
             continue
-        weights = _PART_COLOURS.get(part) or dict.fromkeys(COLOURS, 1.0)
-        others = {name: weight for name, weight in weights.items() if name != colour}
-        others = others or {name: 1.0 for name in COLOURS if name != colour}
+        alike = {name: float(colours.count(name)) for name in dict.fromkeys(colours)}
+        weights = _PART_COLOURS.get(part) or alike
+        others = {name: weight for name, weight in weights.items() if name != colour and name in alike}
+        others = others or {name: weight for name, weight in alike.items() if name != colour}
         own.append((part, weighted(rng, others)))
     return tuple(own)

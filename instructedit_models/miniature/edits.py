@@ -13,15 +13,8 @@ from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.choices import BODY_PARTS, chance, part_colours, pick, weighted
 from instructedit_models.miniature.referring import Referring, candidates, sample
 from instructedit_models.miniature.scene import Item, Picture, Scene
-from instructedit_models.miniature.words import (
-    BACKGROUNDS,
-    COLOURS,
-    MATERIALS,
-    NOUNS,
-    background_name,
-    plural,
-    singular,
-)
+from instructedit_models.miniature.seeds import words_of
+from instructedit_models.miniature.words import COLOURS, MATERIALS, background_name, plural, singular
 
 KINDS = ("noun", "recolour", "material", "part", "all", "background")
 """Noun swap, recolour, re-material, recolour of a part, an edit of all of one kind, change of background."""
@@ -121,9 +114,9 @@ def with_part(item: Item, part: str, colour: str) -> Item:
     return replace(item, own_colours=tuple(own.items()))
 
 
-def with_noun(item: Item, noun: str, rng: np.random.Generator) -> Item:
-    """Another thing in the item's place, in its colour, material and extent; its parts take fresh colours."""
-    return replace(item, noun=noun, own_colours=part_colours(noun, item.colour, rng))
+def with_noun(item: Item, noun: str, rng: np.random.Generator, colours: Sequence[str] = tuple(COLOURS)) -> Item:
+    """Another thing in the item's place, in its colour, material and extent; its parts take some of the `colours`."""
+    return replace(item, noun=noun, own_colours=part_colours(noun, item.colour, rng, colours))
 
 
 def with_items(scene: Scene, changed: dict[int, Item]) -> Scene:
@@ -133,35 +126,36 @@ def with_items(scene: Scene, changed: dict[int, Item]) -> Scene:
 
 def _edit(scene: Scene, kind: str, target: Referring, rng: np.random.Generator) -> Edit:
     items = [scene.items[i] for i in target.objects]
+    words = words_of(scene.seed)
     change = kind if kind != "all" else weighted(rng, {"recolour": 0.5, "noun": 0.3, "material": 0.2})
     if change == "part":
-        to = {"colour": _new_colour(items, rng, target.part)}
+        to = {"colour": _new_colour(items, words.colours, rng, target.part)}
         after = [with_part(item, target.part or "", to["colour"]) for item in items]
     elif change == "recolour":
-        to = {"colour": _new_colour(items, rng)}
+        to = {"colour": _new_colour(items, words.colours, rng)}
         after = [recoloured(item, to["colour"]) for item in items]
     elif change == "material":
         to = {"material": _new_material(items, rng)}
         after = [replace(item, material=to["material"]) for item in items]
     else:
-        to = {"noun": pick(rng, [noun for noun in NOUNS if noun != items[0].noun])}
+        to = {"noun": pick(rng, [noun for noun in words.nouns if noun != items[0].noun])}
         if chance(rng, 0.2):
-            to["colour"] = _new_colour(items, rng)
+            to["colour"] = _new_colour(items, words.colours, rng)
         dressed = [recoloured(item, to["colour"]) if "colour" in to else item for item in items]
-        after = [with_noun(item, to["noun"], rng) for item in dressed]
+        after = [with_noun(item, to["noun"], rng, words.colours) for item in dressed]
     changed = dict(zip(target.objects, after, strict=True))
     instruction = _words(change, target, items[0], to, rng)
     return Edit(kind, _spoken(instruction, rng), target.objects, target.part, to, with_items(scene, changed))
 
 
-def _new_colour(items: list[Item], rng: np.random.Generator, part: str | None = None) -> str:
+def _new_colour(items: list[Item], colours: Sequence[str], rng: np.random.Generator, part: str | None = None) -> str:
     """A colour that none of the items (or their part) has and that keeps body and parts apart, where there is one."""
     if part and (items[0].noun, part) not in BODY_PARTS:
         taken = {item.part_colour(part) for item in items} | {item.colour for item in items}
     else:
         taken = {item.colour for item in items} | {colour for item in items for _, colour in item.own_colours}
-    free = [colour for colour in COLOURS if colour not in taken]
-    return pick(rng, free or [colour for colour in COLOURS if any(item.colour != colour for item in items)])
+    free = [colour for colour in colours if colour not in taken]
+    return pick(rng, free or [colour for colour in colours if any(item.colour != colour for item in items)])
 
 
 def _new_material(items: list[Item], rng: np.random.Generator) -> str:
@@ -194,7 +188,7 @@ def _words(change: str, target: Referring, item: Item, to: dict[str, str], rng: 
 
 
 def _background(scene: Scene, rng: np.random.Generator) -> Edit:
-    to = pick(rng, [background for background in BACKGROUNDS if background != scene.background])
+    to = pick(rng, [background for background in words_of(scene.seed).backgrounds if background != scene.background])
     old = f"the {background_name(scene.background).removeprefix('a ').removeprefix('the ')}"
     instruction = pick(rng, _BACKGROUND).format(b=background_name(to), old=old)
     after = replace(scene, background=to)

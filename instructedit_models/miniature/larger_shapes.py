@@ -1,20 +1,9 @@
-"""Drawings of the nouns that the larger world will add, by the rules of `shapes`.
-
-`words.NOUNS` lists what scenes are made of today. The tokenizers know these words already; the other models have to be
-trained on scenes that hold them, so until then `shapes.DRAWINGS` does not take them up.
-"""
+"""Drawings of the nouns of the larger world, by the rules of `shapes`, which takes them up."""
 
 from instructedit_models.miniature.outlines import curve, ellipse, polygon, rectangle, stroke
-from instructedit_models.miniature.shapes import LAMP, STEEL, Detail, Piece, body, eye, fit, part, wheel
+from instructedit_models.miniature.pieces import LAMP, STEEL, Detail, Piece, body, eye, fit, part, wheel
 
-__all__ = ["LARGER_DRAWINGS", "LARGER_PARTS"]
-
-LARGER_PARTS: dict[str, tuple[str, ...]] = {
-    "truck": ("wheels", "windows"),
-    "lamp": ("shade",),
-    "hat": ("ribbon",),
-    "cake": ("candles",),
-}
+__all__ = ["LARGER_DRAWINGS"]
 
 
 def _truck() -> list[Piece]:
@@ -25,9 +14,9 @@ def _truck() -> list[Piece]:
             Detail(ellipse(97, 56, 3.2, 5), LAMP),
             Detail(stroke([(70, 48), (77, 48)], 3), 0.45),
         )),
-        body(rectangle(0, 60, 100, 70, 2), tone=0.7),
+        body(rectangle(0, 62, 100, 70, 2), tone=0.8),
         part("windows", polygon([(68, 22), (80, 22), (90, 39), (68, 39)], 2), line=0.75),
-        *(wheel(x, 72, 12) for x in (18, 46, 83)),
+        *(wheel(x, 73, 11.5) for x in (18, 46, 83)),
     ]  # fmt: skip
 
 
@@ -58,13 +47,13 @@ def _chair() -> list[Piece]:
 
 
 def _lamp() -> list[Piece]:
-    belly = [(50, 38), (66, 48), (74, 64), (66, 84), (34, 84), (26, 64), (34, 48)]
+    belly = [(50, 30), (68, 38), (80, 60), (70, 84), (30, 84), (20, 60), (32, 38)]
     return [
-        body(ellipse(50, 95, 34, 8)),
-        body(curve(belly), rectangle(43, 30, 57, 92, 2), details=(Detail(stroke([(37, 58), (35, 72)], 6), 1.7),)),
-        part("shade", polygon([(32, 0), (68, 0), (84, 38), (16, 38)], 4), details=(
-            Detail(polygon([(18, 33), (82, 33), (84, 38), (16, 38)], 1), 0.8),
-            Detail(stroke([(38, 7), (30, 28)], 4), 1.6),
+        body(ellipse(50, 93, 40, 10)),
+        body(curve(belly), rectangle(42, 24, 58, 92, 2), details=(Detail(stroke([(33, 52), (31, 68)], 6), 1.7),)),
+        part("shade", polygon([(34, 0), (66, 0), (80, 31), (20, 31)], 4), details=(
+            Detail(polygon([(22, 26), (78, 26), (80, 31), (20, 31)], 1), 0.8),
+            Detail(stroke([(39, 6), (33, 22)], 4), 1.6),
         )),
     ]  # fmt: skip
 
@@ -78,7 +67,7 @@ def _hat() -> list[Piece]:
             Detail(stroke([(32, 34), (31, 50)], 5), 1.6),
             Detail(stroke([(44, 26), (50, 34), (56, 26)], 3), 0.6),
         )),
-        part("ribbon", polygon([(21, 56), (50, 62), (79, 56), (79, 72), (50, 79), (21, 72)], 2), *bow, line=0.75),
+        part("ribbon", polygon([(21, 57), (50, 63), (79, 57), (79, 70), (50, 77), (21, 70)], 2), *bow, line=0.75),
     ]  # fmt: skip
 
 
@@ -89,14 +78,14 @@ def _cake() -> list[Piece]:
     pieces = []
     for x in (24, 50, 76):
         twist = tuple(Detail(stroke([(x - 7, y + 6), (x + 7, y)], 3), 1.6) for y in (16, 27))
-        pieces.append(part("candles", rectangle(x - 7, 11, x + 7, 42, 1), line=0.75, details=twist))
+        pieces.append(part("candles", rectangle(x - 7, 14, x + 7, 40, 1), line=0.75, details=twist))
         flame = curve([(x, -5), (x + 5, 4), (x, 11), (x - 5, 4)])
         pieces.append(Piece(None, (flame,), paint=(255, 190, 60), line=0.6))
     return [
         *pieces,
         body(polygon([(2, 44), (98, 44), (96, 96), (4, 96)], 5), details=seam),
-        body(ellipse(50, 43, 48, 9), polygon(icing, 5), tone=1.45, line=0.8),
-        Piece(None, (ellipse(50, 98, 54, 6),), paint=STEEL),
+        body(ellipse(50, 43, 48, 9), polygon(icing, 5), tone=1.18, line=0.8),
+        Piece(None, (ellipse(50, 97, 53, 5),), paint=STEEL),
     ]
 
 

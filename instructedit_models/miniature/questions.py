@@ -23,8 +23,9 @@ from instructedit_models.miniature.choices import chance, pick, weighted
 from instructedit_models.miniature.referring import APART, CLEARLY_APART, Referring, candidates
 from instructedit_models.miniature.relations import nearest
 from instructedit_models.miniature.scene import Item, Picture, Scene
+from instructedit_models.miniature.seeds import words_of
 from instructedit_models.miniature.seen import Seen, see
-from instructedit_models.miniature.words import COLOURS, MATERIALS, NOUNS, background_name, plural, singular
+from instructedit_models.miniature.words import MATERIALS, background_name, plural, singular
 
 Answered = tuple[str, str]
 
@@ -157,10 +158,11 @@ def _material(subject: _Subject) -> Answered | None:
 def _described(subject: _Subject) -> tuple[str, str | None, str | None]:
     """A description that may or may not fit something: noun, colour, material."""
     rng, items = subject.rng, subject.scene.items
+    words = words_of(subject.scene.seed)
     present = bool(items) and chance(rng, 0.65)
     item = pick(rng, items) if present else None
-    noun = item.noun if item else pick(rng, NOUNS)
-    colour = (item.colour if item and chance(rng, 0.6) else pick(rng, tuple(COLOURS))) if chance(rng, 0.35) else None
+    noun = item.noun if item else pick(rng, words.nouns)
+    colour = (item.colour if item and chance(rng, 0.6) else pick(rng, words.colours)) if chance(rng, 0.35) else None
     materials = [material for material in MATERIALS if material != "plain"]
     material = None
     if chance(rng, 0.12):
@@ -202,7 +204,9 @@ def _is_it(subject: _Subject) -> Answered | None:
     if found is None:
         return None
     true = getattr(subject.scene.items[found.objects[0]], says)
-    asked = true if chance(rng, 0.5) else pick(rng, tuple(COLOURS) if says == "colour" else MATERIALS)
+    asked = (
+        true if chance(rng, 0.5) else pick(rng, words_of(subject.scene.seed).colours if says == "colour" else MATERIALS)
+    )
     return f"is {found.phrase} {asked}?", "yes" if asked == true else "no"
 
 

@@ -15,14 +15,17 @@ from instructedit_models.miniature.backgrounds import background
 from instructedit_models.miniature.materials import MATERIALS, Patch
 from instructedit_models.miniature.media import MEDIA, Cutout, Medium
 from instructedit_models.miniature.outlines import outward
+from instructedit_models.miniature.pieces import RGB
 from instructedit_models.miniature.scene import Item, Picture, Scene
-from instructedit_models.miniature.shapes import DRAWINGS, RGB, span
+from instructedit_models.miniature.shapes import DRAWINGS, span
 from instructedit_models.miniature.words import COLOURS
 
 _OVERSAMPLING = 3
 _MARGIN = 2
 _FEWEST_PIXELS = 4
 _GROUND, _OVERLAY, _ITEM = 0, 1, 2
+_GLEAM: RGB = (255, 246, 196)
+"""What gold shines with."""
 
 _Slices = tuple[slice, slice]
 
@@ -153,15 +156,20 @@ def _draw(item: Item, medium: Medium, rng: np.random.Generator) -> _Layer:
     centre = np.asarray(item.centre) - (left, top)
     labels = _label_map(plan, item, centre, side, line, medium, chance)
     seen = np.asarray(labels)[_OVERSAMPLING // 2 :: _OVERSAMPLING, _OVERSAMPLING // 2 :: _OVERSAMPLING]
-    palette, patterned = _paints(item, plan, medium)
+    palette, patterned, gilded = _paints(item, plan, medium)
     alpha = _share(labels, [False] + [True] * (len(plan.labels) - 1))
     cover_share = _share(labels, patterned)
+    gilded_share = _share(labels, gilded) if any(gilded) else None
     labels.putpalette(palette.astype(np.uint8).tobytes())
     paint = np.asarray(labels.convert("RGB").reduce(_OVERSAMPLING), dtype=np.float32)
     material = MATERIALS[item.material]
+    x = np.arange(side, dtype=np.float32)[None, :] + np.float32(0.5 - centre[0])
+    y = np.arange(side, dtype=np.float32)[:, None] + np.float32(0.5 - centre[1])
+    if gilded_share is not None:
+        light = medium.pigment(np.asarray([_GLEAM, COLOURS["golden"]], dtype=float))
+        shine = _shine((x + y) / item.extent)[..., None] * gilded_share[..., None]
+        paint = np.clip(paint + shine * (light[0] - light[1]).astype(np.float32), 0, 255)
     if material.cover is not None:
-        x = np.arange(side, dtype=np.float32)[None, :] + np.float32(0.5 - centre[0])
-        y = np.arange(side, dtype=np.float32)[:, None] + np.float32(0.5 - centre[1])
         cover = material.cover(Patch(x, y, item.extent, chance[:4], rng)) * cover_share
         tones = np.asarray([material.tone(COLOURS[item.colour]), COLOURS[item.colour]], dtype=float)
         second, base = medium.pigment(tones + [[0, 0, 0], material.tint])
@@ -194,23 +202,30 @@ def _label_map(
     return canvas
 
 
-def _paints(item: Item, plan: _Plan, medium: Medium) -> tuple[np.ndarray, list[bool]]:
-    """Per label its colour, (N, 3) float in 0..255, and whether the item's material covers it."""
+def _shine(across: np.ndarray) -> np.ndarray:
+    """How brightly gold shines in bands, 0 to 1, by the way across a thing in its extents; 0 on most of it."""
+    return np.clip(2.6 * np.cos(2 * np.pi * (across / 0.62 + 0.3)) - 1.7, 0, 0.9)
+
+
+def _paints(item: Item, plan: _Plan, medium: Medium) -> tuple[np.ndarray, list[bool], list[bool]]:
+    """Per label its colour, (N, 3) float in 0..255, whether the item's material covers it, and whether it is gold."""
     body = np.asarray(COLOURS[item.colour], dtype=float)
     tint = np.asarray(MATERIALS[item.material].tint, dtype=float)
     own = dict(item.own_colours)
     colours = np.zeros((len(plan.labels), 3))
-    patterned = [False] * len(plan.labels)
+    patterned, gilded = [False] * len(plan.labels), [False] * len(plan.labels)
     for k, label in enumerate(plan.labels[2:], start=2):
         if isinstance(label.paint, tuple):
             colours[k] = label.paint
             continue
         other = own.get(label.part) if label.part else None
         colours[k] = _toned(np.asarray(COLOURS[other], dtype=float) if other else body + tint, label.paint)
-        patterned[k] = other is None and 0.8 <= label.paint <= 1.2
+        flat = 0.8 <= label.paint <= 1.2
+        patterned[k] = other is None and flat
+        gilded[k] = (other or item.colour) == "golden" and flat
     colours[2:] = medium.pigment(colours[2:])
     colours[1] = medium.outline(body)
-    return np.clip(colours, 0, 255), patterned
+    return np.clip(colours, 0, 255), patterned, gilded
 
 
 def _toned(colour: np.ndarray, tone: float) -> np.ndarray:

@@ -3,90 +3,30 @@
 To add a noun, write a function that returns its pieces back to front, in any handy units
 (here a frame of about 100 x 100, y down), and name it in `_NOUNS`; `words` lists the noun and its parts.
 Keep every part at least an eighth of the object in both directions, and more than half of the
-object in the body's colour.
+object in the body's colour. The nouns that came later are drawn in `larger_shapes`.
 """
 
 import math
-from dataclasses import dataclass, replace
 
 import numpy as np
 
+from instructedit_models.miniature.larger_shapes import LARGER_DRAWINGS
 from instructedit_models.miniature.outlines import curve, ellipse, line, polygon, rectangle, stroke
-
-RGB = tuple[int, int, int]
-
-_BROWN: RGB = (122, 84, 54)
-_LEAF: RGB = (84, 152, 60)
-_PINK: RGB = (240, 150, 160)
-_EYE: RGB = (252, 252, 244)
-_PUPIL: RGB = (30, 28, 34)
-STEEL: RGB = (206, 206, 212)
-LAMP: RGB = (255, 238, 150)
-
-
-@dataclass(frozen=True)
-class Detail:
-    """Something small on a piece: an eye, a seam, a shine. It belongs to the piece it lies on.
-
-    Attributes:
-        outline: (N, 2) float x, y in the unit frame.
-        paint: an RGB, or a tone of the piece's colour: below 1 darker by that factor, 1.7 means 70 % white.
-    """
-
-    outline: np.ndarray
-    paint: float | RGB
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One outlined shape of an object; every instance of a part (each wheel) is a piece of its own.
-
-    Attributes:
-        part: the part that this is an instance of, or None for the rest of the body.
-        outlines: polygons, (N, 2) float x, y in the unit frame (y down), drawn as one shape.
-        tone: tone of the piece's colour, as in `Detail.paint`.
-        details: drawn upon the piece.
-        paint: a fixed RGB where the piece takes neither the body's nor a part's colour (a stalk).
-        line: width of its outline, as a share of the medium's.
-    """
-
-    part: str | None
-    outlines: tuple[np.ndarray, ...]
-    tone: float = 1.0
-    details: tuple[Detail, ...] = ()
-    paint: RGB | None = None
-    line: float = 1.0
-
-
-def span(noun: str) -> tuple[float, float]:
-    """Width and height of a noun's box as shares of its extent; the longer one is 1."""
-    points = np.concatenate([outline for piece in DRAWINGS[noun] for outline in piece.outlines])
-    width, height = points.max(axis=0) - points.min(axis=0)
-    return float(width), float(height)
-
-
-def body(*outlines: np.ndarray, tone: float = 1.0, details: tuple[Detail, ...] = (), line: float = 1.0) -> Piece:
-    """A piece of the body."""
-    return Piece(None, outlines, tone, details, line=line)
-
-
-def part(name: str, *outlines: np.ndarray, details: tuple[Detail, ...] = (), line: float = 1.0) -> Piece:
-    """One instance of a part."""
-    return Piece(name, outlines, details=details, line=line)
-
-
-def eye(x: float, y: float, r: float) -> tuple[Detail, ...]:
-    """An eye that looks at you, of radius `r`."""
-    return (
-        Detail(ellipse(x, y, r, 1.15 * r), _EYE),
-        Detail(ellipse(x + 0.1 * r, y + 0.1 * r, 0.62 * r, 0.8 * r), _PUPIL),
-        Detail(ellipse(x - 0.15 * r, y - 0.3 * r, 0.24 * r), _EYE),
-    )
-
-
-def wheel(x: float, y: float, r: float) -> Piece:
-    """A wheel with its hub."""
-    return part("wheels", ellipse(x, y, r), details=(Detail(ellipse(x, y, 0.34 * r), STEEL),))
+from instructedit_models.miniature.pieces import (
+    BROWN,
+    EYE,
+    LAMP,
+    LEAF,
+    PINK,
+    PUPIL,
+    Detail,
+    Piece,
+    body,
+    eye,
+    fit,
+    part,
+    wheel,
+)
 
 
 def _ball() -> list[Piece]:
@@ -135,8 +75,8 @@ def _star() -> list[Piece]:
         *eye(40, 49, 4.6),
         *eye(60, 49, 4.6),
         Detail(stroke([(42, 61), (50, 66), (58, 61)], 3.4), 0.3),
-        Detail(ellipse(33, 58, 4, 2.8), _PINK),
-        Detail(ellipse(67, 58, 4, 2.8), _PINK),
+        Detail(ellipse(33, 58, 4, 2.8), PINK),
+        Detail(ellipse(67, 58, 4, 2.8), PINK),
     )
     return [body(polygon(points, 7), details=face)]
 
@@ -244,11 +184,11 @@ def _cat() -> list[Piece]:
         for x0, y0, x1, y1 in ((35, 44, 19, 41), (35, 48, 20, 50), (65, 44, 81, 41), (65, 48, 80, 50))
     )
     face = (
-        Detail(polygon([(25, 22), (25, 8), (36, 15)], 2), _PINK),
-        Detail(polygon([(75, 22), (75, 8), (64, 15)], 2), _PINK),
+        Detail(polygon([(25, 22), (25, 8), (36, 15)], 2), PINK),
+        Detail(polygon([(75, 22), (75, 8), (64, 15)], 2), PINK),
         *eye(38, 33, 6.2),
         *eye(62, 33, 6.2),
-        Detail(polygon([(45.5, 42), (54.5, 42), (50, 47)], 1.5), _PINK),
+        Detail(polygon([(45.5, 42), (54.5, 42), (50, 47)], 1.5), PINK),
         Detail(stroke([(43, 50), (47, 51.5), (50, 47.5), (53, 51.5), (57, 50)], 2.2), 0.35),
         *whiskers,
     )
@@ -272,7 +212,7 @@ def _dog() -> list[Piece]:
         *eye(80, 29, 4.8),
         Detail(ellipse(67.5, 53, 4.2, 5), (238, 96, 110)),
         Detail(stroke([(63, 48), (68, 51), (72, 47), (76, 51), (81, 48)], 2.2), 0.3),
-        Detail(ellipse(72, 40, 6.4, 4.6), _PUPIL),
+        Detail(ellipse(72, 40, 6.4, 4.6), PUPIL),
     )
     near = [(51, 14), (58, 18), (57, 36), (53, 52), (44, 51), (42, 36), (44, 20)]
     far = [(144 - x, y) for x, y in near]
@@ -308,12 +248,12 @@ def _fish() -> list[Piece]:
 
 def _boat() -> list[Piece]:
     return [
-        Piece(None, (stroke([(40, 3), (40, 58)], 5),), paint=_BROWN),
+        Piece(None, (stroke([(40, 3), (40, 58)], 5),), paint=BROWN),
         part("sail", curve([(44, 3), (58, 13), (73, 28), (83, 44), (66, 48), (44, 47), (44, 26)]), details=(
             Detail(stroke([(49, 34), (70, 35)], 2.4), 0.72),)),
         part("hull", polygon([(0, 52), (100, 52), (97, 75), (82, 98), (18, 98), (3, 75)], 6), details=(
             Detail(polygon([(2, 63), (98, 63), (97.5, 68), (2.5, 68)], 0), 0.8),
-            *(Detail(ellipse(x, 81, 4.2), _EYE) for x in (32, 50, 68)),
+            *(Detail(ellipse(x, 81, 4.2), EYE) for x in (32, 50, 68)),
         )),
     ]  # fmt: skip
 
@@ -336,13 +276,13 @@ def _apple() -> list[Piece]:
     outline = [(50, 25), (62, 17), (80, 18), (95, 36), (96, 58), (86, 82), (70, 97), (58, 98), (50, 94),
                (42, 98), (30, 97), (14, 82), (4, 58), (5, 36), (20, 18), (38, 17)]  # fmt: skip
     return [
-        Piece(None, (curve([(53, 15), (60, 3), (78, -3), (90, -2), (84, 9), (68, 16)]),), paint=_LEAF, details=(
+        Piece(None, (curve([(53, 15), (60, 3), (78, -3), (90, -2), (84, 9), (68, 16)]),), paint=LEAF, details=(
             Detail(stroke([(58, 12), (78, 3)], 2), 0.65),)),
         body(curve(outline), details=(
             Detail(stroke([(40, 24), (50, 29), (60, 24)], 3.4), 0.55),
             Detail(stroke([(14, 54), (15, 40), (24, 30)], 7), 1.75),
         )),
-        Piece(None, (stroke([(50, 28), (48, 14), (43, 2)], 6.5),), paint=_BROWN),
+        Piece(None, (stroke([(50, 28), (48, 14), (43, 2)], 6.5),), paint=BROWN),
     ]  # fmt: skip
 
 
@@ -356,7 +296,7 @@ def _orange() -> list[Piece]:
             Detail(polygon([(50, 12), (56, 17), (64, 15), (60, 22), (64, 28), (55, 26), (50, 31), (45, 26), (36, 28),
                             (40, 22), (36, 15), (44, 17)], 1), (62, 112, 46)),
         )),
-        Piece(None, (curve([(50, 19), (46, 6), (30, -2), (18, 2), (26, 14), (38, 20)]),), paint=_LEAF, details=(
+        Piece(None, (curve([(50, 19), (46, 6), (30, -2), (18, 2), (26, 14), (38, 20)]),), paint=LEAF, details=(
             Detail(stroke([(26, 6), (44, 16)], 2), 0.65),)),
     ]  # fmt: skip
 
@@ -368,24 +308,12 @@ _NOUNS = {
 }  # fmt: skip
 
 
-def fit(pieces: list[Piece]) -> tuple[Piece, ...]:
-    """The pieces moved and scaled so that the longer side of their box is 0..1 and the box is centred on 0.5, 0.5."""
-    points = np.concatenate([outline for piece in pieces for outline in piece.outlines])
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle, longer = (low + high) / 2, float((high - low).max())
-
-    def unit(outline: np.ndarray) -> np.ndarray:
-        return (outline - middle) / longer + 0.5
-
-    return tuple(
-        replace(
-            piece,
-            outlines=tuple(unit(outline) for outline in piece.outlines),
-            details=tuple(Detail(unit(detail.outline), detail.paint) for detail in piece.details),
-        )
-        for piece in pieces
-    )
-
-
-DRAWINGS: dict[str, tuple[Piece, ...]] = {noun: fit(draw()) for noun, draw in _NOUNS.items()}
+DRAWINGS: dict[str, tuple[Piece, ...]] = {noun: fit(draw()) for noun, draw in _NOUNS.items()} | LARGER_DRAWINGS
 """Per noun, its pieces back to front, in the unit frame."""
+
+
+def span(noun: str) -> tuple[float, float]:
+    """Width and height of a noun's box as shares of its extent; the longer one is 1."""
+    points = np.concatenate([outline for piece in DRAWINGS[noun] for outline in piece.outlines])
+    width, height = points.max(axis=0) - points.min(axis=0)
+    return float(width), float(height)

@@ -1,14 +1,16 @@
 """Every word of the picture world, in one place.
 
-The world draws from these lists, and the miniature tokenizers know exactly the words in
-`VOCABULARY`: a noun, colour or material that is added here is known to all of them after
-the models are trained again.
+`seeds` says which scenes draw from all of these lists, and which from the first words alone.
+The miniature tokenizers know exactly the words in `VOCABULARY`: a noun, colour or material
+that is added here is known to all of them after the models are trained again.
 """
 
-NOUNS = (
+FIRST_NOUNS = (
     "ball", "box", "star", "heart", "house", "tree", "car", "bus", "flower",
     "cat", "dog", "fish", "boat", "cup", "apple", "orange",
 )  # fmt: skip
+LATER_NOUNS = ("truck", "bird", "chair", "lamp", "hat", "cake")
+NOUNS = FIRST_NOUNS + LATER_NOUNS
 
 PARTS: dict[str, tuple[str, ...]] = {
     "house": ("roof", "door", "windows"),
@@ -19,6 +21,10 @@ PARTS: dict[str, tuple[str, ...]] = {
     "dog": ("ears",),
     "boat": ("sail", "hull"),
     "cup": ("handle",),
+    "truck": ("wheels", "windows"),
+    "lamp": ("shade",),
+    "hat": ("ribbon",),
+    "cake": ("candles",),
 }
 
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -30,19 +36,17 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "orange": (242, 134, 36),
     "white": (240, 240, 238),
     "black": (44, 44, 50),
+    "pink": (248, 150, 190),
+    "brown": (132, 78, 42),
+    "golden": (190, 142, 36),
 }
+LATER_COLOURS = ("pink", "brown", "golden")
 
 MATERIALS = ("plain", "striped", "dotted", "wooden")
 SIZES = ("small", "medium", "big")
-BACKGROUNDS = ("grass", "beach", "snow", "wall", "night sky")
+LATER_BACKGROUNDS = ("sea",)
+BACKGROUNDS = ("grass", "beach", "snow", "wall", "night sky", *LATER_BACKGROUNDS)
 MEDIA = ("photo", "painting", "pencil drawing")
-
-# Nouns, colours and materials that a larger world will draw. The tokenizers know them
-# already, so that the embedding tables keep their size when the world grows.
-_PLANNED = (
-    "truck", "bird", "chair", "lamp", "shade", "hat", "ribbon", "cake", "candle", "candles",
-    "pink", "brown", "golden", "sea",
-)  # fmt: skip
 
 _IRREGULAR = {"box": "boxes", "bus": "buses", "fish": "fish", "leaf": "leaves"}
 _PLURAL_PARTS = ("windows", "wheels", "petals", "ears", "candles")
@@ -79,24 +83,34 @@ ALL_PARTS = tuple(dict.fromkeys(part for parts in PARTS.values() for part in par
 
 _SINGULAR = {plural(noun): noun for noun in NOUNS} | {part: part.removesuffix("s") for part in _PLURAL_PARTS}
 
+_FIRST_PARTS = ALL_PARTS[: ALL_PARTS.index("shade")]
+_LATER_LIKE = {
+    "truck": "bus", "bird": "fish", "chair": "box", "lamp": "cup", "shade": "roof", "hat": "cup", "ribbon": "sail",
+    "cake": "box", "candle": "stem", "candles": "petals", "pink": "red", "brown": "orange", "golden": "yellow",
+    "sea": "beach",
+}  # fmt: skip
+
 VOCABULARY: tuple[str, ...] = tuple(
     dict.fromkeys(
         [
-            *NOUNS,
-            *map(plural, NOUNS),
-            *ALL_PARTS,
-            *map(singular, ALL_PARTS),
-            *COLOURS,
+            *FIRST_NOUNS,
+            *map(plural, FIRST_NOUNS),
+            *_FIRST_PARTS,
+            *map(singular, _FIRST_PARTS),
+            *(colour for colour in COLOURS if colour not in LATER_COLOURS),
             *SIZES,
-            *(word for name in BACKGROUNDS for word in name.split()),
-            *_PLANNED,
-            *map(plural, ("truck", "bird", "chair", "lamp", "hat", "cake")),
+            *(word for name in BACKGROUNDS if name not in LATER_BACKGROUNDS for word in name.split()),
+            *_LATER_LIKE,
+            *map(plural, LATER_NOUNS),
             *_FUNCTION_WORDS,
             *_QUESTION_WORDS,
         ]
     )
 )
 """Every word a miniature tokenizer knows, lower case, in a fixed order (append only)."""
+
+LATER_WORDS: dict[str, str] = _LATER_LIKE | {plural(noun): plural(_LATER_LIKE[noun]) for noun in LATER_NOUNS}
+"""The words that the tokenizers know and the first scenes do not, and a known word that each is most like."""
 
 BACKGROUND_NAMES: dict[str, str] = {"grass": "grass", "snow": "snow", "sea": "the sea"}
 """How a background is named in a sentence; the others take "a"."""
@@ -107,6 +121,7 @@ BACKGROUND_PLACES: dict[str, tuple[str, ...]] = {
     "snow": ("on snow", "on the snow", "in the snow"),
     "wall": ("on a wall", "in front of a wall"),
     "night sky": ("in a night sky", "under a night sky", "in the night sky"),
+    "sea": ("on the sea", "in the sea", "at the sea"),
 }
 """How captions place objects before a background, the commonest first; the others take "on"."""
 

@@ -16,20 +16,17 @@ from PIL import Image
 
 from instructedit_models.errors import BadOutputError, BadParameterError
 from instructedit_models.miniature.captions import scene_captions
-from instructedit_models.miniature.choices import chance, part_colours, pick, shuffled, weighted
+from instructedit_models.miniature.choices import chance, part_colours, pick, weighted
 from instructedit_models.miniature.edits import sample_edits
 from instructedit_models.miniature.referring import referring
 from instructedit_models.miniature.rendering import render as draw
 from instructedit_models.miniature.scene import CANVAS, Item, Picture, Scene
+from instructedit_models.miniature.seeds import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS, Words, distinct, words_of
 from instructedit_models.miniature.seen import mask_box
-from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, NOUNS, PARTS
+from instructedit_models.miniature.words import MATERIALS, PARTS
 from instructedit_models.types import Progress, ProgressCallback
 
 __all__ = ["EXTENTS", "TEST_SEEDS", "TRAIN_SEEDS", "VALIDATION_SEEDS", "draw", "export", "sample_scene"]
-
-TRAIN_SEEDS = range(0, 8_000_000)
-VALIDATION_SEEDS = range(8_000_000, 9_000_000)
-TEST_SEEDS = range(9_000_000, 10_000_000)
 
 EXTENTS: dict[str, tuple[float, float]] = {"small": (26, 32), "medium": (36, 46), "big": (52, 64)}
 """The longer side of an object's box, in pixels, by the word for its size."""
@@ -57,8 +54,9 @@ def sample_scene(seed: int) -> Scene:
     rng = np.random.default_rng([seed, 0])
     count = weighted(rng, _COUNTS)
     medium = weighted(rng, _MEDIA)
-    background = pick(rng, BACKGROUNDS)
-    looks = _looks(count, rng)
+    words = words_of(seed)
+    background = pick(rng, words.backgrounds)
+    looks = _looks(count, words, rng)
     crowded = int(rng.integers(1, count)) if count > 1 and chance(rng, _CROWDED) else 0
     items: list[Item] = []
     for i, (noun, colour, material) in enumerate(looks):
@@ -70,20 +68,20 @@ def sample_scene(seed: int) -> Scene:
             size, extent = "small", EXTENTS["small"][0]
             centre = _apart(extent, items, background, rng)
         if centre is not None:
-            own = part_colours(noun, colour, rng)
+            own = part_colours(noun, colour, rng, words.colours)
             items.append(Item(noun, colour, material, size, centre, extent, chance(rng, 0.5), own))
     # What stands lower in the picture is nearer, and is drawn later.
     items.sort(key=lambda item: item.centre[1] + item.extent / 2)
     return Scene(seed, medium, background, tuple(items))
 
 
-def _looks(count: int, rng: np.random.Generator) -> list[tuple[str, str, str]]:
+def _looks(count: int, words: Words, rng: np.random.Generator) -> list[tuple[str, str, str]]:
     """Noun, colour and material of each object; half of the time several are of one noun."""
     same = int(rng.integers(2, count + 1)) if count > 1 and chance(rng, 0.5) else 1
-    nouns = shuffled(rng, NOUNS)[: count - same + 1]
+    nouns = distinct(words.nouns, rng)[: count - same + 1]
     nouns = [nouns[0]] * (same - 1) + nouns
     # Of one noun: alike, of one colour, or of different colours.
-    colours = shuffled(rng, tuple(COLOURS))
+    colours = distinct(words.colours, rng)
     kinship = rng.random()
     shared = weighted(rng, _MATERIAL_WEIGHTS)
     looks = []
@@ -92,7 +90,7 @@ def _looks(count: int, rng: np.random.Generator) -> list[tuple[str, str, str]]:
         if i < same:
             colour = colours[0] if kinship < 0.5 else colours[i % len(colours)]
         else:
-            colour = pick(rng, colours)
+            colour = pick(rng, words.colours if len(words.colours) > len(colours) else colours)
         looks.append((noun, colour, material))
     return looks
 

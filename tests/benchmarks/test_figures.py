@@ -10,12 +10,10 @@ from benchmarks.figures import (
     chosen_right,
     iou,
     median_colour,
-    nearest_colour,
     rate,
     subsets,
     table,
 )
-from instructedit_models.miniature.words import COLOURS
 
 
 def block(x0: int, x1: int, rows: int = 10, columns: int = 20) -> np.ndarray:
@@ -60,12 +58,10 @@ def test_one_of_two_is_not_both():
     assert chosen_right(one | other, one | other, [one, other])
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-def test_every_colour_is_nearest_to_itself_under_some_shading(colour: str):
-    rng = np.random.default_rng(0)
-    image = np.clip(np.array(COLOURS[colour]) + rng.normal(0, 25, (12, 20, 3)), 0, 255).astype(np.uint8)
+def test_the_median_colour_is_of_what_most_of_the_mask_shows():
+    image = np.full((12, 20, 3), (214, 45, 40), dtype=np.uint8)
     image[:, :6] = (127, 127, 127)
-    assert nearest_colour(median_colour(image, block(0, 20, 12))) == colour
+    assert median_colour(image, block(0, 20, 12)) == (214, 45, 40)
 
 
 def test_the_bootstrap_covers_the_mean_and_narrows_with_more_cases():

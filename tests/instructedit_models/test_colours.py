@@ -58,3 +58,10 @@ def test_the_median_ignores_what_is_rare() -> None:
     image[:, :] = (200, 30, 40)
     image[0] = 255
     assert colour_of(image, np.ones((10, 10), bool)) == (200, 30, 40)
+
+
+def test_a_set_may_know_gold_beside_brown():
+    gold = (189, 141, 52)
+    known = (*BASIC, "golden")
+    assert match(gold, "brown").passed and not match(gold, "brown", known).passed
+    assert match(gold, "golden", known).passed and not match((227, 190, 49), "golden", known).passed

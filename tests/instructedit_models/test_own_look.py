@@ -129,7 +129,7 @@ def test_a_pattern_must_be_sure_and_the_detector_is_asked_for_nothing_else():
 
 def test_a_set_says_what_keeps_a_colour(tmp_path):
     keeping = read_recipe(SETS / "miniature.toml").keeping
-    assert "wooden" in keeping.words and "brown" not in keeping.colours
+    assert "wooden" in keeping.words and "grey" not in keeping.colours
     assert read_recipe(SETS / "paper.toml").keeping == Keeping()
     path = tmp_path / "own.toml"
     text = (SETS / "miniature.toml").read_text()

@@ -6,7 +6,7 @@ from PIL import Image
 
 from instructedit_models.errors import BadMaskError
 from instructedit_models.types import Detection
-from instructedit_models.verification import Verifier, crop_box, other_captions
+from instructedit_models.verification import Known, Verifier, crop_box, other_captions
 from tests.tools.tiny_models import BlobDetector, ColourScorer, boxes
 
 MASK = np.zeros((64, 96), bool)
@@ -69,12 +69,12 @@ CROPPED = BEFORE.crop(crop_box(MASK, 1.5)).tobytes()
 
 
 def test_a_new_shape_must_fit_its_own_noun_best_where_the_nouns_are_few() -> None:
-    captions, nouns = ("photo of a dog", "photo of a cat"), ("dog", "cat", "boat")
-    unsure = Verifier(BEFORE, MASK, *captions, Words({"cat": 0.5, "boat": 0.6}), None, "shape", nouns).check(AFTER)
+    captions, known = ("photo of a dog", "photo of a cat"), Known(("dog", "cat", "boat"))
+    unsure = Verifier(BEFORE, MASK, *captions, Words({"cat": 0.5, "boat": 0.6}), None, "shape", known).check(AFTER)
     assert unsure.checks["noun"] is False and not unsure.passed
     assert unsure.note == "The result looks more like something else than like 'cat'."
     assert Verifier(BEFORE, MASK, *captions, Words({"cat": 0.5, "boat": 0.6}), None, "shape").check(AFTER).passed
-    sure = Verifier(BEFORE, MASK, *captions, Words({"cat": 0.7, "boat": 0.6}), None, "shape", nouns).check(AFTER)
+    sure = Verifier(BEFORE, MASK, *captions, Words({"cat": 0.7, "boat": 0.6}), None, "shape", known).check(AFTER)
     assert sure.checks["noun"] and sure.passed and sure.score > unsure.score
 
 

@@ -30,7 +30,14 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import WHOLE, Sample, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.data import (
+    TRAINED_SEEDS,
+    WHOLE,
+    Sample,
+    cut,
+    training_pool,
+    validation_samples,
+)
 from instructedit_models.miniature.training.dense_labels import PatchHeads, labels, stacked, surprise
 from instructedit_models.miniature.training.vae import to_tensor
 from instructedit_models.miniature.words import (
@@ -268,7 +275,7 @@ def finish(model: Blip2ForConditionalGeneration, steps: int) -> None:
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    write_card(folder, {"recipe": "blip2", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
+    write_card(folder, {"recipe": "blip2", "steps": steps, "train_seeds": TRAINED_SEEDS, "validation": figures})
     print("blip2", figures, flush=True)
 
 

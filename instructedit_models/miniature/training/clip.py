@@ -4,6 +4,8 @@ Its text tower becomes the diffusion model's text encoder; BLIP-2's vision tower
 `--vision-only` keeps the text tower, and with it what the UNet was trained on, and trains the rest on: with dense
 labels on its patches, against every other noun, with many crops as a model may paint them and some seen through the
 autoencoder from disturbed latents, as every edited picture is: it checks whether a new shape came out.
+`--later-words` does the same and teaches the text tower the later words of the larger world, by their embeddings alone:
+whatever the text tower says of the first words, and the UNet draws for them, stays.
 """
 
 import sys
@@ -29,10 +31,16 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import captioned_crop, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.data import (
+    TRAINED_SEEDS,
+    captioned_crop,
+    cut,
+    training_pool,
+    validation_samples,
+)
 from instructedit_models.miniature.training.dense_labels import PatchHeads, labels, stacked
 from instructedit_models.miniature.training.vae import NATIVE, load_vae, to_tensor
-from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, MEDIA, NOUNS, plural
+from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, LATER_WORDS, MATERIALS, MEDIA, NOUNS, plural
 from instructedit_models.verification import other_captions
 
 PATCH = 8
@@ -137,7 +145,7 @@ def noun_loss(model: CLIPModel, images: torch.Tensor, captions: list[str]) -> to
     """How far the captions are from beating themselves with each other noun; those without a noun are left out.
 
     Args:
-        model: its text tower is frozen.
+        model: with its text tower.
         images: embedded, (B, D), of length 1.
         captions: one for each.
     """
@@ -155,6 +163,32 @@ def _tokens(texts: list[str]) -> torch.Tensor:
     """(N, length of the longest) int64: the text tower is causal, so that what is left out behind changes nothing."""
     found: torch.Tensor = clip_tokenizer()(texts, padding=True, truncation=True, return_tensors="pt").input_ids
     return found
+
+
+class LaterWords:
+    """The token embeddings of the later words, which alone are trained of the text tower.
+
+    Args:
+        model: its text tower is frozen but for the embeddings; a later word starts as the known word it is like.
+        begin: whether to start so; else they stay as they are.
+    """
+
+    def __init__(self, model: CLIPModel, begin: bool) -> None:
+        ids = clip_tokenizer().convert_tokens_to_ids
+        self._weight = model.text_model.embeddings.token_embedding.weight.requires_grad_(True)
+        later, like = ids(list(LATER_WORDS)), ids(list(LATER_WORDS.values()))
+        with torch.no_grad():
+            if begin:
+                start = self._weight[like]
+                self._weight[later] = start + 0.2 * start.std() * torch.randn_like(start)
+            self._first = torch.ones(len(self._weight), dtype=torch.bool)
+            self._first[later] = False
+            self._kept = self._weight[self._first].clone()
+
+    @torch.no_grad()
+    def keep_first(self) -> None:
+        """Puts back all other embeddings, which weight decay has moved."""
+        self._weight[self._first] = self._kept
 
 
 def finish(model: CLIPModel, steps: int) -> None:
@@ -183,29 +217,36 @@ def finish(model: CLIPModel, steps: int) -> None:
     save_half(text, WEIGHTS / "text" / "model.safetensors")
     text.config.save_pretrained(WEIGHTS / "text")
     tokenizer.save_pretrained(WEIGHTS / "text")
-    write_card(WEIGHTS / "clip", {"recipe": "clip", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
+    write_card(
+        WEIGHTS / "clip", {"recipe": "clip", "steps": steps, "train_seeds": TRAINED_SEEDS, "validation": figures}
+    )
     print("clip", figures, flush=True)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Trains CLIP."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    vision_only = "--vision-only" in argv
-    if vision_only:
-        argv.remove("--vision-only")
-    run = parse_run("clip_vision" if vision_only else "clip", batch=96, learning_rate=1e-3, argv=argv)
+    later_words = "--later-words" in argv
+    vision_only = "--vision-only" in argv or later_words
+    argv = [word for word in argv if word not in ("--vision-only", "--later-words")]
+    name = "clip_words" if later_words else "clip_vision" if vision_only else "clip"
+    run = parse_run(name, batch=96, learning_rate=1e-3, argv=argv)
     torch.manual_seed(0)
     model = build()
     steps = warm_start(run, model, WEIGHTS / "clip" / "model.safetensors", always=vision_only)
-    vae = None
+    vae = later = None
     if vision_only:
         model.text_model.requires_grad_(False)
         vae = load_vae()
+    if later_words:
+        later = LaterWords(model, begin=not run.resume)
     heads = PatchHeads(model.config.vision_config.hidden_size)
     trained = nn.ModuleDict({"model": model, "heads": heads})
 
     def loss_of(batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         images, captions, dense = batch
+        if later is not None:
+            later.keep_first()
         if vae is not None:
             images = softened(vae, images, SOFT)
         with mixed_precision():
@@ -225,7 +266,13 @@ def main(argv: list[str] | None = None) -> None:
         return loss + hard + named + DENSE * seen, log
 
     drawn = batches(run.work, run.batch, run.seed, PAINTED if vision_only else 0.0)
-    train(run, trained, drawn, loss_of, finish=lambda _, steps: finish(model, steps), steps=steps)
+
+    def kept(_: nn.Module, steps: int) -> None:
+        if later is not None:
+            later.keep_first()
+        finish(model, steps)
+
+    train(run, trained, drawn, loss_of, finish=kept, steps=steps)
 
 
 if __name__ == "__main__":

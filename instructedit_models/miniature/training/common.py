@@ -122,9 +122,18 @@ def warm_start(run: Run, model: nn.Module, weights: Path, always: bool = False, 
     """
     if not (run.resume or always) or run.checkpoint.exists() or not weights.exists():
         return 0
-    model.load_state_dict({name: value.float() for name, value in load_file(weights).items()}, strict=False)
+    own = model.state_dict()
+    loaded = {name: _grown(value.float(), own.get(name)) for name, value in load_file(weights).items()}
+    model.load_state_dict(loaded, strict=False)
     card = weights.parent / CARD
     return int(json.loads(card.read_text()).get(counted, 0)) if card.exists() else 0
+
+
+def _grown(value: torch.Tensor, own: torch.Tensor | None) -> torch.Tensor:
+    """A head of fewer classes than the model now has, with the model's own rows for the new ones; others unchanged."""
+    if own is None or value.shape[1:] != own.shape[1:] or len(value) >= len(own):
+        return value
+    return torch.cat([value, own[len(value) :]])
 
 
 def mixed_precision() -> torch.autocast:

@@ -15,6 +15,7 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from instructedit_models.miniature.training.common import WEIGHTS, parse_run, save_half, write_card
+from instructedit_models.miniature.training.data import TRAINED_SEEDS
 from instructedit_models.miniature.training.unet import (
     WEIGHTS_FILE,
     TextStates,
@@ -180,6 +181,6 @@ def _finish(model: UNet2DConditionModel, steps: int, states: TextStates, recipe:
     data = torch.cat([encoded(vae, examples[i : i + 64]) for i in range(0, len(examples), 64)])
     told = states([each.text for each in examples])
     figures = caption_errors(model, data[:, :4], told, shown(recipe, data, vae.config.scaling_factor))
-    card = {"recipe": recipe.name, "steps": steps, "train_seeds": [0, 60_000], "validation": figures}
+    card = {"recipe": recipe.name, "steps": steps, "train_seeds": TRAINED_SEEDS, "validation": figures}
     save(model, WEIGHTS / recipe.name, card)
     print(recipe.name, figures, flush=True)

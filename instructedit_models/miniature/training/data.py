@@ -6,7 +6,8 @@ then reads it memory-mapped, also while it is still growing.
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -19,15 +20,25 @@ from PIL import Image
 from instructedit_models.miniature.language import background_caption, crop_caption, part_caption, scene_captions
 from instructedit_models.miniature.rendering import render
 from instructedit_models.miniature.scene import CANVAS, Picture, Scene
+from instructedit_models.miniature.seeds import (
+    LARGER_TRAIN_SEEDS,
+    LARGER_VALIDATION_SEEDS,
+    TRAIN_SEEDS,
+    VALIDATION_SEEDS,
+    mixed,
+)
 from instructedit_models.miniature.seen import mask_box
 from instructedit_models.miniature.words import ALL_PARTS
-from instructedit_models.miniature.world import TRAIN_SEEDS, VALIDATION_SEEDS, sample_scene
+from instructedit_models.miniature.world import sample_scene
 from instructedit_models.types import Box
 
 View = TypeVar("View")
 
 WHOLE: Box = (0.0, 0.0, float(CANVAS), float(CANVAS))
 """The box of a whole scene."""
+
+TRAINED_SEEDS = [[0, 20_000], [4_000_000, 4_040_000]]
+"""Of the whole pool, as the cards name them: from, and up to but not including."""
 
 _PIECES = 40
 
@@ -93,7 +104,7 @@ class Pool:
         create: make the arrays (of their full size) where they are missing.
     """
 
-    def __init__(self, folder: Path, seeds: range, create: bool = False) -> None:
+    def __init__(self, folder: Path, seeds: Sequence[int], create: bool = False) -> None:
         self.folder, self.seeds = folder, seeds
         self._counter = folder / "ready.json"
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,19 +116,25 @@ class Pool:
         self._pieces = np.memmap(folder / "pieces.u8", np.uint8, mode, shape=shape)
         self._codes = np.memmap(folder / "codes.i8", np.int8, mode, shape=(n, _PIECES, 2))
         if mode == "w+":
-            self._counter.write_text("0")
+            self._count(0)
 
     @property
     def ready(self) -> int:
         """How many scenes have been drawn so far."""
         return int(json.loads(self._counter.read_text()))
 
+    def _count(self, ready: int) -> None:
+        """Writes how many are ready, at once, so that whoever reads while the pool grows sees a number."""
+        temporary = self._counter.with_suffix(".partial")
+        temporary.write_text(str(ready))
+        os.replace(temporary, self._counter)
+
     def draw(self) -> None:
         """Draws what is missing, in order."""
         for index in range(self.ready, len(self.seeds)):
             self._store(index, render(sample_scene(self.seeds[index])))
             if index % 200 == 199 or index + 1 == len(self.seeds):
-                self._counter.write_text(str(index + 1))
+                self._count(index + 1)
 
     def _store(self, index: int, picture: Picture) -> None:
         self._image[index] = picture.image
@@ -140,8 +157,8 @@ class Pool:
 
 
 def training_pool(work: Path, count: int = 60_000, create: bool = False) -> Pool:
-    """The pool of training seeds under `work`."""
-    return Pool(work / "pool", TRAIN_SEEDS[:count], create)
+    """The pool of training seeds under `work`, two of the larger world for each that knows the first words alone."""
+    return Pool(work / "pool", mixed(TRAIN_SEEDS, LARGER_TRAIN_SEEDS, count), create)
 
 
 def sampled(
@@ -157,7 +174,7 @@ def sampled(
 def validation_samples(count: int) -> list[Sample]:
     """Drawn scenes of validation seeds, in memory."""
     samples = []
-    for seed in VALIDATION_SEEDS[:count]:
+    for seed in mixed(VALIDATION_SEEDS, LARGER_VALIDATION_SEEDS, count):
         scene = sample_scene(seed)
         picture = render(scene)
         samples.append(Sample(scene, picture.image, *_label_maps(picture)))

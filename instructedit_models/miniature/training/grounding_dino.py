@@ -36,7 +36,15 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import WHOLE, Sample, around, cut, sampled, validation_samples
+from instructedit_models.miniature.training.data import (
+    TRAINED_SEEDS,
+    WHOLE,
+    Sample,
+    around,
+    cut,
+    sampled,
+    validation_samples,
+)
 from instructedit_models.miniature.training.deformable import by_level
 from instructedit_models.miniature.training.dense_labels import (
     CELL,
@@ -257,7 +265,9 @@ def finish(model: GroundingDinoForObjectDetection, steps: int) -> None:
         "image_std": [0.5] * 3,
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
-    write_card(folder, {"recipe": "grounding_dino", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
+    write_card(
+        folder, {"recipe": "grounding_dino", "steps": steps, "train_seeds": TRAINED_SEEDS, "validation": figures}
+    )
     print("grounding_dino", figures, flush=True)
 
 

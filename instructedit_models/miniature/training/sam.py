@@ -25,7 +25,15 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import WHOLE, Sample, around, cut, sampled, validation_samples
+from instructedit_models.miniature.training.data import (
+    TRAINED_SEEDS,
+    WHOLE,
+    Sample,
+    around,
+    cut,
+    sampled,
+    validation_samples,
+)
 from instructedit_models.sam_model import SamConfig, build_sam
 from instructedit_models.types import Box
 
@@ -184,7 +192,7 @@ def finish(sam: Sam, steps: int) -> None:
     folder = WEIGHTS / "sam"
     save_half(sam, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(SamConfig().to_dict(), indent=2) + "\n")
-    write_card(folder, {"recipe": "sam", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
+    write_card(folder, {"recipe": "sam", "steps": steps, "train_seeds": TRAINED_SEEDS, "validation": figures})
     print("sam", figures, flush=True)
 
 

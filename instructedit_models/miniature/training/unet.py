@@ -27,8 +27,16 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import Sample, captioned_crop, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.data import (
+    TRAINED_SEEDS,
+    Sample,
+    captioned_crop,
+    cut,
+    training_pool,
+    validation_samples,
+)
 from instructedit_models.miniature.training.vae import NATIVE, load_vae, to_tensor
+from instructedit_models.miniature.words import LATER_WORDS
 
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 
@@ -37,6 +45,9 @@ SNR_LIMIT = 5.0
 
 NOISY = 0.6
 """Timesteps are drawn as 1000 u^NOISY with u uniform: what an edit shows is decided where the noise is strong."""
+
+LATER = 0.65
+"""Share of examples whose caption has one of the larger world's later words: the first ones were learned before."""
 
 DROPPED = 0.1
 """Share of captions replaced by the empty one, for classifier-free guidance."""
@@ -139,8 +150,11 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, l
     latents = np.memmap(work / "latents.f16", np.float16, "r", shape=(size, 4, 16, 16))
     while True:
         captions: list[str] = json.loads((work / "captions.json").read_text())
+        later = np.array([not LATER_WORDS.keys().isdisjoint(caption.split()) for caption in captions])
+        places = [np.flatnonzero(later == is_later) for is_later in (True, False)]
         for _ in range(500):
-            chosen = rng.integers(len(captions), size=batch)
+            counts = [round(LATER * batch), batch - round(LATER * batch)]
+            chosen = np.concatenate([rng.choice(group, count) for group, count in zip(places, counts, strict=True)])
             words = ["" if rng.random() < DROPPED else captions[i] for i in chosen]
             yield torch.from_numpy(latents[chosen].astype(np.float32)), words
 
@@ -229,7 +243,9 @@ def finish(model: UNet2DConditionModel, steps: int, states: TextStates) -> None:
     save_half(model, WEIGHTS / "unet" / WEIGHTS_FILE)
     model.save_config(WEIGHTS / "unet")
     schedule().save_config(WEIGHTS / "scheduler")
-    write_card(WEIGHTS / "unet", {"recipe": "unet", "steps": steps, "train_seeds": [0, 60_000], "validation": figures})
+    write_card(
+        WEIGHTS / "unet", {"recipe": "unet", "steps": steps, "train_seeds": TRAINED_SEEDS, "validation": figures}
+    )
     print("unet", figures, flush=True)
 
 

@@ -25,7 +25,14 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import WHOLE, captioned_crop, cut, training_pool, validation_samples
+from instructedit_models.miniature.training.data import (
+    TRAINED_SEEDS,
+    WHOLE,
+    captioned_crop,
+    cut,
+    training_pool,
+    validation_samples,
+)
 
 NATIVE = 64
 """Pixels of the pictures that the VAE and the UNet see."""
@@ -130,7 +137,7 @@ def finish(model: AutoencoderKL, steps: int, decoder_only: bool = False) -> None
     counted = {"steps": steps}
     if decoder_only:
         counted = {"steps": json.loads((folder / CARD).read_text())["steps"], "decoder_steps": steps}
-    write_card(folder, {"recipe": "vae", **counted, "train_seeds": [0, 60_000], "validation": figures})
+    write_card(folder, {"recipe": "vae", **counted, "train_seeds": TRAINED_SEEDS, "validation": figures})
     print("vae", figures, "scaling", model.config.scaling_factor, flush=True)
 
 
