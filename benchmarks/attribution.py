@@ -29,7 +29,7 @@ __all__ = ["configure", "run", "true_plan"]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    add_shared(parser, "attribution", 60, 9_360_000)
+    add_shared(parser, "attribution", 60, 9_860_000)
     parser.add_argument(
         "--types", type=names, default=("object", "part", "one kind"), metavar="A,B", help=f"some of {', '.join(TYPES)}"
     )

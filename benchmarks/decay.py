@@ -33,7 +33,7 @@ TURNS = 10
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    add_shared(parser, "decay", 10, 9_370_000)
+    add_shared(parser, "decay", 10, 9_870_000)
     parser.add_argument("--methods", type=names, default=(OURS, "instructedit_plain", "diffedit"), metavar="A,B")
     parser.add_argument("--turns", type=int, default=TURNS, metavar="N", help=f"turns (default: {TURNS})")
 

@@ -45,7 +45,7 @@ class _Blind:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    add_shared(parser, "describing", 40, 9_340_000)
+    add_shared(parser, "describing", 40, 9_840_000)
 
 
 def run(args: argparse.Namespace) -> Finding:

@@ -32,7 +32,7 @@ GAIN = 0.20
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    add_shared(parser, "failures", 60, 9_350_000)
+    add_shared(parser, "failures", 60, 9_850_000)
 
 
 def run(args: argparse.Namespace) -> Finding:

@@ -34,7 +34,7 @@ AHEAD = 0.25
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    add_shared(parser, "masks", 100, 9_310_000)
+    add_shared(parser, "masks", 100, 9_810_000)
     parser.add_argument("--types", type=names, default=TYPES, metavar="A,B", help=f"some of {', '.join(TYPES)}")
 
 

@@ -27,7 +27,7 @@ WORDINGS = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    add_shared(parser, "phrasings", 10 * len(WORDINGS), 9_320_000)
+    add_shared(parser, "phrasings", 10 * len(WORDINGS), 9_820_000)
 
 
 def run(args: argparse.Namespace) -> Finding:

@@ -19,7 +19,7 @@ RATIOS = (0.3, 0.5, 0.7, 0.9, 1.0)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    add_shared(parser, "ratio", 40, 9_330_000)
+    add_shared(parser, "ratio", 40, 9_830_000)
     parser.add_argument("--types", type=names, default=("object",), metavar="A,B", help=f"some of {', '.join(TYPES)}")
 
 

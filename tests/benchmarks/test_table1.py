@@ -37,7 +37,7 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
-    return world_cases(scenes_from(9_300_000, 30), limit=6)
+    return world_cases(scenes_from(9_800_000, 30), limit=6)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_the_types_share_the_cases(cases: list[Case]):
     both = next(case for case in cases if case.edit_type == "several kinds")
     assert " and " in both.instruction and len(both.parts) == 2
     assert both.mask is not None and both.target is not None
-    assert [case.id for case in world_cases(scenes_from(9_300_000, 30), limit=6)] == [case.id for case in cases]
+    assert [case.id for case in world_cases(scenes_from(9_800_000, 30), limit=6)] == [case.id for case in cases]
     with pytest.raises(BadParameterError, match="no edit type"):
         world_cases([], ("whole",))
 
@@ -180,7 +180,7 @@ def test_captions_are_joined_as_one_sentence(models: Any):
     sample = Sample("a", Path("a.png"), "x", "a seat", "a cat on a seat")
     (case,) = dataset_cases([sample])
     assert captions_of(case, plans) == ("a seat", "a cat on a seat")
-    assert captions_of(world_cases(scenes_from(9_300_000, 5), limit=1)[0], ()) is None
+    assert captions_of(world_cases(scenes_from(9_800_000, 5), limit=1)[0], ()) is None
 
 
 def test_a_users_own_pictures_are_measured_without_a_judge(tmp_path: Path):

@@ -16,7 +16,7 @@ from instructedit_models.miniature.words import VOCABULARY
 
 @pytest.fixture(scope="module")
 def scenes() -> list:
-    return scenes_from(9_320_000, 40)
+    return scenes_from(9_820_000, 40)
 
 
 def test_one_edit_in_every_wording(scenes: list):

@@ -180,7 +180,7 @@ class LaterWords:
         with torch.no_grad():
             if begin:
                 start = self._weight[like]
-                self._weight[later] = start + 0.2 * start.std() * torch.randn_like(start)
+                self._weight[later] = start + start.std() * torch.randn_like(start)
             self._first = torch.ones(len(self._weight), dtype=torch.bool)
             self._first[later] = False
             self._kept = self._weight[self._first].clone()

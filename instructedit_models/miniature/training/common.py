@@ -131,7 +131,7 @@ def warm_start(run: Run, model: nn.Module, weights: Path, always: bool = False, 
 
 def _grown(value: torch.Tensor, own: torch.Tensor | None) -> torch.Tensor:
     """A head of fewer classes than the model now has, with the model's own rows for the new ones; others unchanged."""
-    if own is None or value.shape[1:] != own.shape[1:] or len(value) >= len(own):
+    if own is None or not value.ndim or value.shape[1:] != own.shape[1:] or len(value) >= len(own):
         return value
     return torch.cat([value, own[len(value) :]])
 
@@ -151,7 +151,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Moves the average towards the model; early steps count for more."""
+        """Moves the average towards the model; a run's early steps count for more, so that a short run counts at all."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
             if value.dtype.is_floating_point:
@@ -214,7 +214,7 @@ def train(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimisers.step(learning_rate_factor(step - first, (now - start) / (run.minutes * 60)))
         step += 1
-        average.update(model, step)
+        average.update(model, step - first)
         count += 1
         for key, value in {"loss": float(loss.detach()), **log}.items():
             sums[key] = sums.get(key, 0.0) + value

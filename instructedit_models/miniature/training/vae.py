@@ -1,6 +1,7 @@
 """Recipe of the miniature `AutoencoderKL`: 64 px crops and whole scenes to 16 x 16 x 4 latents (f = 4).
 
-`--decoder-only` keeps the encoder, and with it the latents that the UNet knows, and sharpens the decoder.
+`--decoder-only` keeps the encoder, and with it the latents that the UNet knows, and sharpens the decoder. `--anchored`
+trains both and holds the latents near those of the committed encoder, so that a UNet has little to learn anew.
 """
 
 import json
@@ -33,6 +34,9 @@ from instructedit_models.miniature.training.data import (
     training_pool,
     validation_samples,
 )
+
+ANCHOR = 0.5
+"""What the latents' squared distance from the committed encoder's, in their variances, counts beside the loss."""
 
 NATIVE = 64
 """Pixels of the pictures that the VAE and the UNet see."""
@@ -144,18 +148,22 @@ def finish(model: AutoencoderKL, steps: int, decoder_only: bool = False) -> None
 def main(argv: list[str] | None = None) -> None:
     """Trains the autoencoder."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    decoder_only = "--decoder-only" in argv
-    if decoder_only:
-        argv.remove("--decoder-only")
-    run = parse_run("vae_decoder" if decoder_only else "vae", batch=16, learning_rate=1e-3, argv=argv)
+    decoder_only, anchored = "--decoder-only" in argv, "--anchored" in argv
+    argv = [word for word in argv if word not in ("--decoder-only", "--anchored")]
+    name = "vae_decoder" if decoder_only else "vae_anchored" if anchored else "vae"
+    run = parse_run(name, batch=16, learning_rate=1e-3, argv=argv)
     torch.manual_seed(0)
     if decoder_only:
         model = AutoencoderKL.from_config(AutoencoderKL.load_config(WEIGHTS / "vae"))
         steps = warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors", True, "decoder_steps")
         nn.ModuleList([model.encoder, model.quant_conv]).requires_grad_(False)
+    elif anchored:
+        model = AutoencoderKL.from_config(AutoencoderKL.load_config(WEIGHTS / "vae"))
+        steps = warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors", True)
     else:
         model = build()
         steps = warm_start(run, model, WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors")
+    known = load_vae() if anchored else None
     model = model.to(memory_format=torch.channels_last)
 
     def loss_of(images: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
@@ -167,7 +175,13 @@ def main(argv: list[str] | None = None) -> None:
         if decoder_only:
             return reconstruction, {}
         kl = posterior.kl().mean() / posterior.mean[0].numel()
-        return reconstruction + 1e-4 * kl, {"kl": float(kl.detach())}
+        loss, log = reconstruction + 1e-4 * kl, {"kl": float(kl.detach())}
+        if known is not None:
+            with torch.no_grad(), mixed_precision():
+                before = known.encode(images).latent_dist.mode().float()
+            moved = ((posterior.mode().float() - before) * known.config.scaling_factor).square().mean()
+            loss, log = loss + ANCHOR * moved, log | {"moved": float(moved.detach())}
+        return loss, log
 
     train(
         run,
