@@ -15,12 +15,12 @@ from PIL import Image
 from instructedit_models.choosing import box_iou
 from instructedit_models.colours import BASIC, COLOURS, main_colour, neighbours
 from instructedit_models.errors import UserError
-from instructedit_models.lexicon import with_article
+from instructedit_models.lexicon import singular, with_article
 from instructedit_models.masks import bounding_box
 from instructedit_models.types import Box, Detection, Detector
 from instructedit_models.verification import caption_words, crop_box
 
-__all__ = ["Keeping", "from_own_colour", "in_own_colour", "in_own_pattern"]
+__all__ = ["Keeping", "from_own_colour", "in_own_colour", "in_own_pattern", "shape_in_own_colour"]
 
 _THING = re.compile(r"^(?P<medium>.*?\bof )?(?P<article>(?:an?|the) )?(?P<thing>.+)$", re.IGNORECASE | re.DOTALL)
 _CONTEXT = 1.5
@@ -40,12 +40,14 @@ class Keeping:
         patterns: what a new colour leaves as it is, each as the detector may be asked for it; none: nothing is looked
             for.
         sure: the detector's least score for a pattern, 0 to 1.
+        shapes: whether a thing that becomes something else stays in its colour, where nobody names one.
     """
 
     words: tuple[str, ...] = ("striped", "dotted", "spotted", "checkered")
     colours: tuple[str, ...] = BASIC
     patterns: tuple[str, ...] = ()
     sure: float = 0.6
+    shapes: bool = False
 
 
 def in_own_colour(captions: tuple[str, str], image: np.ndarray, mask: np.ndarray, keeping: Keeping) -> tuple[str, str]:
@@ -69,6 +71,35 @@ def in_own_colour(captions: tuple[str, str], image: np.ndarray, mask: np.ndarray
     if colour is None:
         return captions
     return captions[0] if colour in before else _looking(captions[0], colour), _looking(captions[1], colour)
+
+
+def shape_in_own_colour(
+    captions: tuple[str, str], image: np.ndarray, mask: np.ndarray, keeping: Keeping, nouns: Sequence[str]
+) -> tuple[str, str]:
+    """The captions with the colour of what is inside the mask, where the edit makes something else of it.
+
+    "Photo of a cup" for what was a red ball leaves the colour to chance.
+
+    Args:
+        captions: the input caption and the edited caption.
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) bool.
+        keeping: whether, and which colours there are.
+        nouns: things that there may be; of what is none of them ("grass", where something goes) no colour is named.
+
+    Returns:
+        As they are where the edited one names a colour or joins several things, or where no colour has half of the
+        pixels. A colour that the input caption alone names is taken for the edited one too.
+    """
+    before, after = map(caption_words, captions)
+    thing = captions[1].lower().split()[-1]
+    if not keeping.shapes or after & {*COLOURS, "and", "with"} or not {thing, singular(thing)} & set(nouns):
+        return captions
+    looks = [word for word in captions[0].lower().split()[:-1] if word in COLOURS]  # the last word is the thing
+    colour = looks[0] if len(looks) == 1 else None if looks else main_colour(image, mask, keeping.colours)
+    if colour is None:
+        return captions
+    return captions[0] if looks else _looking(captions[0], colour), _looking(captions[1], colour)
 
 
 def from_own_colour(

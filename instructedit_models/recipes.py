@@ -216,8 +216,11 @@ def _speed(table: Mapping[str, Any]) -> Speed:
     return speed
 
 
+_CAPTIONS = {"media", "margin", "keeping_colour", "shapes_keep_colour", "colours", "patterns", "sure"}
+
+
 def _media(table: Mapping[str, Any]) -> Media:
-    if unknown := sorted(table.keys() - {"media", "margin", "keeping_colour", "colours", "patterns", "sure"}):
+    if unknown := sorted(table.keys() - _CAPTIONS):
         raise BadParameterError(f"The captions table has unknown keys: {', '.join(unknown)}.")
     words, margin = _listed(table, "media", (), '"photo" and "painting"'), table.get("margin", Media.margin)
     if not isinstance(margin, int | float) or not 0 <= margin <= 1:
@@ -233,7 +236,10 @@ def _keeping(table: Mapping[str, Any]) -> Keeping:
     sure = table.get("sure", Keeping.sure)
     if not isinstance(sure, int | float) or not 0 <= sure <= 1:
         raise BadParameterError(f"captions.sure is {sure!r}; use 0 to 1.")
-    return Keeping(words, colours, _listed(table, "patterns", (), '"striped" and "wooden"'), float(sure))
+    shapes = table.get("shapes_keep_colour", Keeping.shapes)
+    if not isinstance(shapes, bool):
+        raise BadParameterError(f"captions.shapes_keep_colour is {shapes!r}; use true or false.")
+    return Keeping(words, colours, _listed(table, "patterns", (), '"striped" and "wooden"'), float(sure), shapes)
 
 
 def _listed(table: Mapping[str, Any], key: str, default: tuple[str, ...], such_as: str) -> tuple[str, ...]:

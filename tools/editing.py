@@ -10,7 +10,7 @@ from PIL import Image
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError, UnknownWordError
 from instructedit_models.lexicon import COLOURS
 from instructedit_models.medium import in_own_medium
-from instructedit_models.own_look import from_own_colour, in_own_colour, in_own_pattern
+from instructedit_models.own_look import from_own_colour, in_own_colour, in_own_pattern, shape_in_own_colour
 from instructedit_models.separate import apart, of_one
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
@@ -232,20 +232,31 @@ def _things(context: ToolContext, request: EditRequest, mask: np.ndarray) -> tup
 
 def _in_own_look(context: ToolContext, request: EditRequest, image: Image.Image, mask: np.ndarray) -> EditRequest:
     """The request with captions that name the colour or pattern that the edit should leave and that nobody named."""
-    if request.change != "appearance":
+    if request.change == "background":
         return request
     models, captions = context.models, (request.input_caption, request.edited_caption)
     with context.turn.timed("look"):
         pixels = np.asarray(image)
-        looking = in_own_colour(captions, pixels, mask, models.keeping)
-        if request.options.negative == "input":
-            looking = from_own_colour(looking, pixels, mask, models.keeping)
-        if models.keeping.patterns:
-            with contextlib.suppress(ModelUnavailableError):  # an edit in a mask of one's own needs no detector
-                looking = in_own_pattern(looking, image, mask, models.keeping, models.grounded.detector)
+        if request.change == "shape":
+            looking = shape_in_own_colour(captions, pixels, mask, models.keeping, _nouns(context))
+        else:
+            looking = in_own_colour(captions, pixels, mask, models.keeping)
+            if request.options.negative == "input":
+                looking = from_own_colour(looking, pixels, mask, models.keeping)
+            if models.keeping.patterns:
+                with contextlib.suppress(ModelUnavailableError):  # an edit in a mask of one's own needs no detector
+                    looking = in_own_pattern(looking, image, mask, models.keeping, models.grounded.detector)
     if looking == captions or models.editor.unknown_words(looking[0]):
         return request
     return dataclasses.replace(request, input_caption=looking[0], edited_caption=looking[1])
+
+
+def _nouns(context: ToolContext) -> tuple[str, ...]:
+    """Every noun that the models know, where these are few."""
+    try:
+        return context.models.grounded.object_phrases
+    except ModelUnavailableError:
+        return ()
 
 
 def _known_words(context: ToolContext, request: EditRequest) -> EditRequest:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from instructedit_models.colours import COLOURS, main_colour
 from instructedit_models.errors import BadParameterError, UnknownWordError
-from instructedit_models.own_look import Keeping, from_own_colour, in_own_colour, in_own_pattern
+from instructedit_models.own_look import Keeping, from_own_colour, in_own_colour, in_own_pattern, shape_in_own_colour
 from instructedit_models.recipes import SETS, read_recipe
 from instructedit_models.types import Detection
 
@@ -125,6 +125,26 @@ def test_a_pattern_must_be_sure_and_the_detector_is_asked_for_nothing_else():
     detector = Stripes()
     assert in_own_pattern(captions, image, MASK, Keeping(), detector) == captions
     assert not detector.asked
+
+
+@pytest.mark.parametrize(
+    ("captions", "expected"),
+    [
+        (("Photo of a ball", "Photo of a cup"), ("Photo of a red ball", "Photo of a red cup")),
+        (("Photo of balls", "Photo of cups"), ("Photo of red balls", "Photo of red cups")),
+        (("Photo of a blue ball", "Photo of a cup"), ("Photo of a blue ball", "Photo of a blue cup")),
+        (("Photo of a ball", "Photo of a green cup"), None),
+        (("Photo of a ball", "Photo of a cup and a car"), None),
+        (("Photo of a ball", "Photo of grass"), None),
+    ],
+)
+def test_a_new_shape_keeps_the_colour_where_the_set_says_so(captions, expected):
+    shapes, nouns = Keeping(shapes=True), ("cup", "car", "ball")
+    assert shape_in_own_colour(captions, painted("red"), MASK, shapes, nouns) == (expected or captions)
+    assert shape_in_own_colour(captions, painted("red"), MASK, Keeping(), nouns) == captions
+    assert shape_in_own_colour(captions, painted("red", "green", "blue"), MASK, shapes, nouns) == (
+        expected if "blue" in captions[0] else captions
+    )
 
 
 def test_a_set_says_what_keeps_a_colour(tmp_path):
