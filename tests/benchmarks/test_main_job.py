@@ -140,7 +140,7 @@ def test_the_true_picture_succeeds_and_the_unchanged_one_does_not(kind: str, cas
     unchanged = [score(case, case.drawn.picture.image, judge) for case in those]
     assert len(those) >= 4
     assert np.mean([each.success for each in truth]) >= 0.85
-    assert np.mean([each.success for each in unchanged]) <= 0.1
+    assert np.mean([each.success for each in unchanged]) <= 0.13
     assert np.mean([each.distance for each in truth]) < np.mean([each.distance for each in unchanged]) - 0.1
 
 

@@ -151,7 +151,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Moves the average towards the model; a run's early steps count for more, so that a short run counts at all."""
+        """Moves the average towards the model; a run's early steps count for more: a short run counts too."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
             if value.dtype.is_floating_point:
