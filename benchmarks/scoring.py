@@ -15,7 +15,7 @@ from benchmarks.grounding import true_mask
 from benchmarks.judge import Judge
 from benchmarks.scenes import Drawn
 from instructedit_models.colours import lab
-from instructedit_models.miniature.edits import Edit, recoloured, with_items, with_part
+from instructedit_models.miniature.edits import Edit, in_colour
 from instructedit_models.miniature.rendering import render
 from instructedit_models.miniature.scene import Picture
 from instructedit_models.miniature.seen import mask_box
@@ -52,6 +52,12 @@ class EditCase:
     def after(self) -> Picture:
         """The true picture after the edit."""
         return render(self.edit.after)
+
+    @cached_property
+    def in_colours(self) -> dict[str, np.ndarray]:
+        """The picture before, with what is edited in each of the world's colours, (H, W, 3) uint8 each."""
+        scene, edit = self.drawn.scene, self.edit
+        return {name: render(in_colour(scene, edit.objects, name, edit.part)).image for name in COLOURS}
 
 
 @dataclass(frozen=True)
@@ -98,23 +104,12 @@ def _coloured(case: EditCase, image: np.ndarray) -> Score:
     edit = case.edit
     masks = [true_mask(case.drawn, (i,), edit.part) for i in edit.objects]
     names = list(COLOURS)
-    pictures = [_in_colour(case, name) for name in names]
-    drawn = np.array([[median_colour(picture, mask) for mask in masks] for picture in pictures])
+    drawn = np.array([[median_colour(case.in_colours[name], mask) for mask in masks] for name in names])
     seen = np.array([median_colour(image, mask) for mask in masks])
     distances = np.linalg.norm(lab(drawn) - lab(seen), axis=2)
     shown = tuple(names[i] for i in distances.argmin(axis=0))
     worst = float(distances[names.index(edit.to["colour"])].max()) / _LAB_RANGE
     return Score(all(name == edit.to["colour"] for name in shown), shown, round(min(worst, 1.0), 4))
-
-
-def _in_colour(case: EditCase, colour: str) -> np.ndarray:
-    """The scene before, with what is edited in a colour, (H, W, 3) uint8."""
-    scene, part = case.drawn.scene, case.edit.part
-    changed = {
-        i: with_part(scene.items[i], part, colour) if part else recoloured(scene.items[i], colour)
-        for i in case.edit.objects
-    }
-    return render(with_items(scene, changed)).image
 
 
 def _judged(case: EditCase, image: np.ndarray, judge: Judge, head: str) -> Score:

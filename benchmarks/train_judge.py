@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.judge import HEADS, WEIGHTS, Judge, JudgeNet, as_input, object_crop
-from instructedit_models.miniature.seeds import mixed
+from instructedit_models.miniature.seeds import TRAIN_SEEDS, mixed
 from instructedit_models.miniature.training.as_painted import as_painted
 from instructedit_models.miniature.training.common import WEIGHTS as MODELS
 from instructedit_models.miniature.training.common import (
@@ -31,7 +31,7 @@ from instructedit_models.miniature.training.data import Pool, Sample, validation
 from instructedit_models.miniature.words import MATERIALS
 from instructedit_models.types import Box
 
-SEEDS = mixed(range(2_000_000, 2_006_000), range(6_000_000, 6_012_000), 18_000)
+SEEDS = mixed(TRAIN_SEEDS, 18_000, skip=2_000_000)
 """Training seeds of the judge alone."""
 
 WIDEST = 1.9

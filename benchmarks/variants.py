@@ -19,7 +19,7 @@ from benchmarks.scoring import EditCase
 from benchmarks.table1 import run_methods, summary, text_of
 from instructedit_models.errors import ModelUnavailableError
 from instructedit_models.miniature.choices import pick
-from instructedit_models.miniature.edits import Edit, recoloured, with_items
+from instructedit_models.miniature.edits import Edit, in_colour
 from instructedit_models.miniature.language import referring
 from instructedit_models.miniature.referring import Referring
 from instructedit_models.miniature.seeds import words_of
@@ -88,7 +88,7 @@ def free_colour(drawn: Drawn, objects: Sequence[int], purpose: int) -> str:
 
 def recolour_case(drawn: Drawn, objects: Sequence[int], colour: str, instruction: str, kind: str) -> Case:
     """The case of an instruction, in whatever words, that gives some objects of a scene another colour."""
-    changed = {i: recoloured(drawn.scene.items[i], colour) for i in objects}
-    edit = Edit("recolour", instruction, tuple(objects), None, {"colour": colour}, with_items(drawn.scene, changed))
+    after = in_colour(drawn.scene, objects, colour)
+    edit = Edit("recolour", instruction, tuple(objects), None, {"colour": colour}, after)
     name = f"{drawn.seed}-{kind.replace(' ', '_')}"
     return Case(name, drawn.seed, kind, instruction, None, (EditCase(drawn, edit),))

@@ -66,11 +66,7 @@ def in_own_colour(captions: tuple[str, str], image: np.ndarray, mask: np.ndarray
     before, after = map(caption_words, captions)
     if not (after - before) & set(keeping.words) or after & set(COLOURS):
         return captions
-    named = before & set(COLOURS)
-    colour = named.pop() if len(named) == 1 else None if named else main_colour(image, mask, keeping.colours)
-    if colour is None:
-        return captions
-    return captions[0] if colour in before else _looking(captions[0], colour), _looking(captions[1], colour)
+    return _coloured(captions, [*before & set(COLOURS)], image, mask, keeping)
 
 
 def shape_in_own_colour(
@@ -91,15 +87,10 @@ def shape_in_own_colour(
         As they are where the edited one names a colour or joins several things, or where no colour has half of the
         pixels. A colour that the input caption alone names is taken for the edited one too.
     """
-    before, after = map(caption_words, captions)
-    thing = captions[1].lower().split()[-1]
+    after, thing = caption_words(captions[1]), captions[1].lower().split()[-1]
     if not keeping.shapes or after & {*COLOURS, "and", "with"} or not {thing, singular(thing)} & set(nouns):
         return captions
-    looks = [word for word in captions[0].lower().split()[:-1] if word in COLOURS]  # the last word is the thing
-    colour = looks[0] if len(looks) == 1 else None if looks else main_colour(image, mask, keeping.colours)
-    if colour is None:
-        return captions
-    return captions[0] if looks else _looking(captions[0], colour), _looking(captions[1], colour)
+    return _coloured(captions, _look_colours(captions[0]), image, mask, keeping)
 
 
 def from_own_colour(
@@ -125,8 +116,7 @@ def from_own_colour(
     if len(asked) != 1:
         return captions
     wanted = asked.pop()
-    looks = captions[0].lower().split()[:-1]  # the last word is the thing: an orange is no colour
-    named = [word for word in looks if word in COLOURS]
+    named = _look_colours(captions[0])
     for colour in named:
         if neighbours(colour, wanted):
             return _unlooking(captions[0], colour), captions[1]
@@ -165,6 +155,21 @@ def in_own_pattern(
     if scores[best] < keeping.sure:
         return captions
     return _looking(captions[0], best), _looking(captions[1], best)
+
+
+def _look_colours(caption: str) -> list[str]:
+    """The colours that a caption gives its thing, which is its last word: an orange is no colour."""
+    return [word for word in caption.lower().split()[:-1] if word in COLOURS]
+
+
+def _coloured(
+    captions: tuple[str, str], named: Sequence[str], image: np.ndarray, mask: np.ndarray, keeping: Keeping
+) -> tuple[str, str]:
+    """Both captions in the one colour that the input caption named, or else in the one that is seen."""
+    colour = named[0] if len(named) == 1 else None if named else main_colour(image, mask, keeping.colours)
+    if colour is None:
+        return captions
+    return captions[0] if named else _looking(captions[0], colour), _looking(captions[1], colour)
 
 
 def _enlarged(image: Image.Image, mask: np.ndarray) -> tuple[Image.Image, Box]:

@@ -18,7 +18,7 @@ from tools.context import ToolContext
 from tools.events import Edited, Planned
 from tools.graph import Base, EditNode, NewEdit
 from tools.layers import Canvas
-from tools.trying import Tried, try_edit
+from tools.trying import Tried, known_nouns, try_edit
 
 __all__ = ["EditRequest", "Prepared", "edit_text", "keep", "log_seconds", "perform", "prepare"]
 
@@ -238,7 +238,7 @@ def _in_own_look(context: ToolContext, request: EditRequest, image: Image.Image,
     with context.turn.timed("look"):
         pixels = np.asarray(image)
         if request.change == "shape":
-            looking = shape_in_own_colour(captions, pixels, mask, models.keeping, _nouns(context))
+            looking = shape_in_own_colour(captions, pixels, mask, models.keeping, known_nouns(context))
         else:
             looking = in_own_colour(captions, pixels, mask, models.keeping)
             if request.options.negative == "input":
@@ -249,14 +249,6 @@ def _in_own_look(context: ToolContext, request: EditRequest, image: Image.Image,
     if looking == captions or models.editor.unknown_words(looking[0]):
         return request
     return dataclasses.replace(request, input_caption=looking[0], edited_caption=looking[1])
-
-
-def _nouns(context: ToolContext) -> tuple[str, ...]:
-    """Every noun that the models know, where these are few."""
-    try:
-        return context.models.grounded.object_phrases
-    except ModelUnavailableError:
-        return ()
 
 
 def _known_words(context: ToolContext, request: EditRequest) -> EditRequest:

@@ -4,6 +4,7 @@
 growing the mask needs one more inversion, again for a whole batch.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -178,13 +179,18 @@ def verifier_for(
         context.warn(f"The edit was not checked: {error}")
         return None
     detector: Detector | None = None
-    known = Known(colours=context.models.keeping.colours)
-    try:
-        grounded = context.models.grounded
-        detector, known = grounded.detector, dataclasses.replace(known, nouns=grounded.object_phrases)
-    except ModelUnavailableError:
-        pass
+    with contextlib.suppress(ModelUnavailableError):
+        detector = context.models.grounded.detector
+    known = Known(known_nouns(context), context.models.keeping.colours)
     return Verifier(image, mask, *captions, scorer, detector, change, known)
+
+
+def known_nouns(context: ToolContext) -> tuple[str, ...]:
+    """Every noun that the models know, where these are few."""
+    try:
+        return context.models.grounded.object_phrases
+    except ModelUnavailableError:
+        return ()
 
 
 def check(context: ToolContext, verifier: Verifier | None, results: Sequence[EditResult]) -> list[Verification | None]:

@@ -66,10 +66,10 @@ def part_colours(
         colours: what the parts may have; a colour that stands there twice is twice as likely, where all are alike.
     """
     own = []
+    alike = {name: float(colours.count(name)) for name in dict.fromkeys(colours)}
     for part in PARTS.get(noun, ()):
         if (noun, part) in BODY_PARTS or chance(rng, _SHARES_BODY.get((noun, part), 0.0)):
             continue
-        alike = {name: float(colours.count(name)) for name in dict.fromkeys(colours)}
         weights = _PART_COLOURS.get(part) or alike
         others = {name: weight for name, weight in weights.items() if name != colour and name in alike}
         others = others or {name: weight for name, weight in alike.items() if name != colour}

@@ -119,6 +119,14 @@ def with_noun(item: Item, noun: str, rng: np.random.Generator, colours: Sequence
     return replace(item, noun=noun, own_colours=part_colours(noun, item.colour, rng, colours))
 
 
+def in_colour(scene: Scene, objects: Sequence[int], colour: str, part: str | None = None) -> Scene:
+    """The scene with some of its objects, or one part of each, in a colour."""
+    items = {i: scene.items[i] for i in objects}
+    return with_items(
+        scene, {i: with_part(x, part, colour) if part else recoloured(x, colour) for i, x in items.items()}
+    )
+
+
 def with_items(scene: Scene, changed: dict[int, Item]) -> Scene:
     """The scene with some of its items replaced."""
     return replace(scene, items=tuple(changed.get(i, item) for i, item in enumerate(scene.items)))

@@ -23,12 +23,9 @@ TRAIN_SEEDS = range(0, 8_000_000)
 VALIDATION_SEEDS = range(8_000_000, 9_000_000)
 TEST_SEEDS = range(9_000_000, 10_000_000)
 
-LARGER_TRAIN_SEEDS, LARGER_VALIDATION_SEEDS, LARGER_TEST_SEEDS = (
-    seeds[len(seeds) // 2 :] for seeds in (TRAIN_SEEDS, VALIDATION_SEEDS, TEST_SEEDS)
-)
-"""Their scenes are drawn from all words, the later ones three times as often as the first."""
-
 _LATER_SHARE = 3
+"""How many times as often as a first word a later one is drawn, where a scene is drawn from all words."""
+_FIRST_SEEDS = tuple(seeds[: len(seeds) // 2] for seeds in (TRAIN_SEEDS, VALIDATION_SEEDS, TEST_SEEDS))
 
 
 @dataclass(frozen=True)
@@ -55,12 +52,13 @@ _ALL_WORDS = Words(*(_all(*words) for words in _LISTS))
 
 def words_of(seed: int) -> Words:
     """The words that the scene of a seed, and the edits of it, are drawn from; those of no range draw from all."""
-    first = (seeds[: len(seeds) // 2] for seeds in (TRAIN_SEEDS, VALIDATION_SEEDS, TEST_SEEDS))
-    return _FIRST_WORDS if any(seed in seeds for seeds in first) else _ALL_WORDS
+    return _FIRST_WORDS if any(seed in seeds for seeds in _FIRST_SEEDS) else _ALL_WORDS
 
 
-def mixed(first: range, larger: range, count: int) -> list[int]:
-    """`count` seeds by turns of the one range and of the other, two of the larger world for each of the first."""
+def mixed(seeds: range, count: int, skip: int = 0) -> list[int]:
+    """`count` seeds of a range, by turns one of its first half and two of its second, each from its `skip`th on."""
+    half = len(seeds) // 2
+    first, larger = seeds[skip:half], seeds[half + skip :]
     threes = zip(first, larger[::2], larger[1::2], strict=False)
     return list(chain.from_iterable(threes))[:count]
 

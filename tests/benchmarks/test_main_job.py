@@ -25,7 +25,7 @@ from benchmarks.sheet import Gallery, sheet
 from instructedit_models.errors import BadParameterError, NothingFoundError
 from instructedit_models.grounding import Grounding
 from instructedit_models.imaging import LoadedImage
-from instructedit_models.miniature.edits import KINDS, recoloured, with_items, with_part
+from instructedit_models.miniature.edits import KINDS, in_colour, with_items
 from instructedit_models.miniature.language import full_listing, referring
 from instructedit_models.miniature.rendering import render
 from instructedit_models.miniature.words import COLOURS
@@ -147,13 +147,9 @@ def test_the_true_picture_succeeds_and_the_unchanged_one_does_not(kind: str, cas
 def test_only_the_asked_colour_succeeds(cases: list[EditCase], judge: Judge):
     for case in cases:
         if case.edit.kind in ("recolour", "part"):
-            scene, part = case.drawn.scene, case.edit.part
             for colour in COLOURS:
-                changed = {
-                    i: with_part(scene.items[i], part, colour) if part else recoloured(scene.items[i], colour)
-                    for i in case.edit.objects
-                }
-                painted = 0.94 * render(with_items(scene, changed)).image + 0.06 * 127  # a little duller than drawn
+                drawn = render(in_colour(case.drawn.scene, case.edit.objects, colour, case.edit.part))
+                painted = 0.94 * drawn.image + 0.06 * 127  # a little duller than drawn
                 assert score(case, painted.astype(np.uint8), judge).success is (colour == case.edit.to["colour"])
 
 

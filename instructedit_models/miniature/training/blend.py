@@ -6,13 +6,12 @@ forgets less of the old (Wortsman et al. 2022, "Robust fine-tuning of zero-shot 
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from instructedit_models.miniature.training.common import CARD, WEIGHTS, write_card
+from instructedit_models.miniature.training.common import CARD, WEIGHTS, write_card, write_tensors
 
 
 def blend(earlier: dict[str, torch.Tensor], later: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
@@ -20,10 +19,10 @@ def blend(earlier: dict[str, torch.Tensor], later: dict[str, torch.Tensor], shar
     made = {}
     for name, value in later.items():
         old = earlier.get(name)
-        same = old is not None and old.shape == value.shape and value.dtype.is_floating_point
-        made[name] = (
-            torch.lerp(old.float(), value.float(), share).to(value.dtype) if same and old is not None else value
-        )
+        if old is None or old.shape != value.shape or not value.dtype.is_floating_point:
+            made[name] = value
+        else:
+            made[name] = torch.lerp(old.float(), value.float(), share).to(value.dtype)
     return made
 
 
@@ -40,12 +39,11 @@ def main(argv: list[str] | None = None) -> None:
     files = sorted(folder.glob("*.safetensors"))
     if len(files) != 1 or not args.earlier.is_file():
         parser.error(f"there must be one weight file in {folder} and one at {args.earlier}.")
-    made = blend(load_file(args.earlier), load_file(files[0]), args.share)
-    temporary = files[0].with_suffix(".partial")
-    save_file(made, temporary, metadata={"format": "pt"})
-    os.replace(temporary, files[0])
+    write_tensors(blend(load_file(args.earlier), load_file(files[0]), args.share), files[0])
     card = json.loads((folder / CARD).read_text())
-    write_card(folder, {**card, "blended": args.share})
+    # The figures on the card are of the later weights alone.
+    told = {"validation_unblended" if name == "validation" else name: value for name, value in card.items()}
+    write_card(folder, {**told, "blended": args.share})
 
 
 if __name__ == "__main__":

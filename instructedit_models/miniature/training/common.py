@@ -242,8 +242,13 @@ def save_half(model: nn.Module, path: Path) -> None:
         name: (value.half() if value.dtype.is_floating_point else value).contiguous().clone()
         for name, value in model.state_dict().items()
     }
+    write_tensors(halves, path)
+
+
+def write_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Writes safetensors, atomically."""
     temporary = path.with_suffix(".partial")
-    save_file(halves, temporary, metadata={"format": "pt"})
+    save_file(tensors, temporary, metadata={"format": "pt"})
     os.replace(temporary, path)
 
 

@@ -20,13 +20,7 @@ from PIL import Image
 from instructedit_models.miniature.language import background_caption, crop_caption, part_caption, scene_captions
 from instructedit_models.miniature.rendering import render
 from instructedit_models.miniature.scene import CANVAS, Picture, Scene
-from instructedit_models.miniature.seeds import (
-    LARGER_TRAIN_SEEDS,
-    LARGER_VALIDATION_SEEDS,
-    TRAIN_SEEDS,
-    VALIDATION_SEEDS,
-    mixed,
-)
+from instructedit_models.miniature.seeds import TRAIN_SEEDS, VALIDATION_SEEDS, mixed
 from instructedit_models.miniature.seen import mask_box
 from instructedit_models.miniature.words import ALL_PARTS
 from instructedit_models.miniature.world import sample_scene
@@ -158,7 +152,7 @@ class Pool:
 
 def training_pool(work: Path, count: int = 60_000, create: bool = False) -> Pool:
     """The pool of training seeds under `work`, two of the larger world for each that knows the first words alone."""
-    return Pool(work / "pool", mixed(TRAIN_SEEDS, LARGER_TRAIN_SEEDS, count), create)
+    return Pool(work / "pool", mixed(TRAIN_SEEDS, count), create)
 
 
 def sampled(
@@ -174,7 +168,7 @@ def sampled(
 def validation_samples(count: int) -> list[Sample]:
     """Drawn scenes of validation seeds, in memory."""
     samples = []
-    for seed in mixed(VALIDATION_SEEDS, LARGER_VALIDATION_SEEDS, count):
+    for seed in mixed(VALIDATION_SEEDS, count):
         scene = sample_scene(seed)
         picture = render(scene)
         samples.append(Sample(scene, picture.image, *_label_maps(picture)))

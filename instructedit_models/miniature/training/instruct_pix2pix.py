@@ -12,13 +12,7 @@ import torch
 
 from instructedit_models.miniature.edits import sample_edits
 from instructedit_models.miniature.rendering import render
-from instructedit_models.miniature.seeds import (
-    LARGER_TRAIN_SEEDS,
-    LARGER_VALIDATION_SEEDS,
-    TRAIN_SEEDS,
-    VALIDATION_SEEDS,
-    mixed,
-)
+from instructedit_models.miniature.seeds import TRAIN_SEEDS, VALIDATION_SEEDS, mixed
 from instructedit_models.miniature.seen import mask_box
 from instructedit_models.miniature.training.conditioned import CELLS, Example, Recipe, run_recipe
 from instructedit_models.miniature.training.data import WHOLE, around, cut
@@ -27,9 +21,6 @@ from instructedit_models.miniature.world import sample_scene
 
 TRAINED = 60_000
 """Scenes of training seeds that are drawn from, the same ones as of the other recipes."""
-
-_TRAIN = TRAIN_SEEDS, LARGER_TRAIN_SEEDS
-_VALIDATION = VALIDATION_SEEDS, LARGER_VALIDATION_SEEDS
 
 WHOLE_SHARE = 0.7
 """Share of whole scenes, which is what an edit sees; the rest are crops around what changes, where it is large."""
@@ -40,7 +31,7 @@ DROPPED = 0.05
 
 def examples(work: Path, rng: np.random.Generator, validation: bool) -> Iterator[Example]:
     """Endless pairs of scenes before and after an edit, several of each scene."""
-    seeds = mixed(*(_VALIDATION if validation else _TRAIN), TRAINED)
+    seeds = mixed(VALIDATION_SEEDS if validation else TRAIN_SEEDS, TRAINED)
     planes = np.zeros((0, CELLS, CELLS), np.float32)
     while True:
         scene = sample_scene(seeds[int(rng.integers(len(seeds)))])

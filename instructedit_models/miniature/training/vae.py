@@ -121,13 +121,13 @@ def psnr(model: AutoencoderKL, crops: np.ndarray) -> float:
     return float(torch.cat(values).mean())
 
 
-def finish(model: AutoencoderKL, steps: int, decoder_only: bool = False) -> None:
+def finish(model: AutoencoderKL, steps: int, trained_on: str = "") -> None:
     """Measures the latents' spread and the reconstructions, then writes weights, config and card.
 
     Args:
         model: the autoencoder.
         steps: of this recipe's checkpoint.
-        decoder_only: the steps were of the decoder alone, on top of those that the card tells of.
+        trained_on: which count of the card the steps went on from, "steps" or "decoder_steps"; "" for a new model.
     """
     crops = validation_crops(256)
     with torch.no_grad():
@@ -138,9 +138,9 @@ def finish(model: AutoencoderKL, steps: int, decoder_only: bool = False) -> None
     save_half(model, folder / "diffusion_pytorch_model.safetensors")
     model.save_config(folder)
     figures = {"psnr_db": round(psnr(model, crops), 2)}
-    counted = {"steps": steps}
-    if decoder_only:
-        counted = {"steps": json.loads((folder / CARD).read_text())["steps"], "decoder_steps": steps}
+    earlier = json.loads((folder / CARD).read_text()) if trained_on else {}
+    counted = {name: earlier[name] for name in ("steps", "decoder_steps") if name in earlier}
+    counted |= {trained_on or "steps": steps}
     write_card(folder, {"recipe": "vae", **counted, "train_seeds": TRAINED_SEEDS, "validation": figures})
     print("vae", figures, "scaling", model.config.scaling_factor, flush=True)
 
@@ -150,6 +150,7 @@ def main(argv: list[str] | None = None) -> None:
     argv = list(sys.argv[1:] if argv is None else argv)
     decoder_only, anchored = "--decoder-only" in argv, "--anchored" in argv
     argv = [word for word in argv if word not in ("--decoder-only", "--anchored")]
+    trained_on = "decoder_steps" if decoder_only else "steps" if anchored else ""
     name = "vae_decoder" if decoder_only else "vae_anchored" if anchored else "vae"
     run = parse_run(name, batch=16, learning_rate=1e-3, argv=argv)
     torch.manual_seed(0)
@@ -188,7 +189,7 @@ def main(argv: list[str] | None = None) -> None:
         model,
         batches(run.work, run.batch, run.seed),
         loss_of,
-        finish=lambda _, steps: finish(model, steps, decoder_only),
+        finish=lambda _, steps: finish(model, steps, trained_on),
         steps=steps,
     )
 
