@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from instructedit_models.miniature.training.optimisers import Optimisers, flattened, hidden_matrices
+from instructedit_models.miniature.training.optimisers import (
+    Muon,
+    Optimisers,
+    flattened,
+    hidden_matrices,
+    orthogonalised,
+)
 
 
 def small_model() -> nn.Sequential:
@@ -36,6 +42,33 @@ def test_flattened_is_a_view_of_either_layout(layout: torch.memory_format) -> No
     weight = torch.randn(8, 4, 3, 3).to(memory_format=layout)
     view = flattened(weight)
     assert view.shape == (8, 36) and view.data_ptr() == weight.data_ptr()
+
+
+@pytest.mark.parametrize("shape", [(64, 128), (200, 50), (64, 64)])
+def test_muon_steps_as_pytorchs_own_does_up_to_its_bfloat16(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    start = torch.randn(shape)
+    ours, theirs = (nn.Parameter(start.clone()) for _ in range(2))
+    known = torch.optim.Muon([theirs], lr=1e-2, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+    muon = Muon([ours], lr=1e-2)
+    for _ in range(4):
+        ours.grad = torch.randn(shape)
+        theirs.grad = ours.grad.clone()
+        muon.step()
+        known.step()
+    assert (ours - theirs).norm() < 0.02 * (theirs - start).norm()
+
+
+@pytest.mark.parametrize("shape", [(64, 128), (200, 50)])
+def test_orthogonalised_brings_all_singular_values_near_one(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonalised(torch.randn(shape)))
+    assert values.min() > 0.5 and values.max() < 1.3
+
+
+def test_muon_says_that_it_takes_no_closure() -> None:
+    with pytest.raises(ValueError, match="takes no closure"):
+        Muon([nn.Parameter(torch.ones(2, 2))], lr=0.1).step(lambda: 0.0)
 
 
 @pytest.mark.parametrize("muon", [0.0, 5.0])

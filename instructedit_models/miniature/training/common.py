@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from instructedit_models.miniature.training.optimisers import MUON, Optimisers
+from instructedit_models.miniature.training.optimisers import MUON, Optimisers, computes_bfloat16
 
 Batch = TypeVar("Batch")
 
@@ -137,9 +137,8 @@ def _grown(value: torch.Tensor, own: torch.Tensor | None) -> torch.Tensor:
 
 
 def mixed_precision() -> torch.autocast:
-    """bfloat16 where the CPU computes with it; older CPUs only imitate it, ten times as slowly as float32."""
-    able = torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "AVX2")
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=able)
+    """bfloat16 where the CPU computes with it."""
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=computes_bfloat16())
 
 
 class Average:

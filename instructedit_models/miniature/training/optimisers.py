@@ -1,8 +1,12 @@
 """What the recipes train with: Muon for the hidden matrices, AdamW for all else.
 
-Muon (Jordan et al. 2024, in PyTorch as `torch.optim.Muon`) orthogonalises each matrix's step. In the same time it
-taught BLIP-2's vision tower far more nouns than AdamW alone: 0.76 of the patches right against 0.69, from 0.62.
+Muon (Jordan et al. 2024) orthogonalises each matrix's step. In the same time it taught BLIP-2's vision tower far more
+nouns than AdamW alone: 0.76 of the patches right against 0.69, from 0.62. `torch.optim.Muon` always reckons in
+bfloat16, which a CPU without it imitates so slowly that half of each step went there; this one asks the CPU first.
 """
+
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,6 +16,60 @@ MUON = 5.0
 
 SMALLEST = 32
 """Rows and columns that a matrix must have; what is smaller is a head or a bias in disguise, and is left to AdamW."""
+
+
+ITERATION = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the quintic Newton-Schulz iteration, steep at zero so that five rounds suffice (Jordan et al.)."""
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum, each step orthogonalised and scaled to the size that AdamW's have (Liu et al. 2025, Eq. 4).
+
+    Args:
+        params: matrices.
+        lr: the learning rate, of AdamW's size.
+        weight_decay: decoupled.
+        momentum: of the gradients' moving average.
+    """
+
+    def __init__(
+        self, params: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.01, momentum: float = 0.95
+    ) -> None:
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Moves every matrix that has a gradient; takes no closure."""
+        if closure is not None:
+            raise ValueError("Muon takes no closure; compute the gradients before the step.")
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state: dict[str, Any] = self.state[weight]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(weight)
+                average = state["momentum_buffer"].lerp_(weight.grad, 1 - group["momentum"])
+                update = orthogonalised(weight.grad.lerp(average, group["momentum"]))
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.add_(update, alpha=-group["lr"] * 0.2 * max(weight.shape) ** 0.5)
+
+
+def orthogonalised(step: torch.Tensor) -> torch.Tensor:
+    """The matrix (m, n) with all its singular values brought near 1, in its own dtype."""
+    a, b, c = ITERATION
+    made = step.bfloat16() if computes_bfloat16() else step.float()
+    made = made.T if len(made) > made.shape[1] else made
+    made = made / made.norm().clamp(min=1e-7)
+    for _ in range(5):
+        gram = made @ made.T
+        made = torch.addmm(made, torch.addmm(gram, gram, gram, beta=b, alpha=c), made, beta=a)
+    return (made.T if len(step) > step.shape[1] else made).to(step.dtype)
+
+
+def computes_bfloat16() -> bool:
+    """Whether this CPU computes with bfloat16; older ones only imitate it, ten times as slowly as float32."""
+    return torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "AVX2")
 
 
 class Optimisers:
@@ -33,9 +91,7 @@ class Optimisers:
         ]
         if self._flat:
             flat = [view for _, view in self._flat]
-            self._both.append(
-                torch.optim.Muon(flat, lr=muon * learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
-            )
+            self._both.append(Muon(flat, lr=muon * learning_rate))
         self._rates = [[group["lr"] for group in each.param_groups] for each in self._both]
         self._model = model
 

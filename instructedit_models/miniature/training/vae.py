@@ -35,7 +35,7 @@ from instructedit_models.miniature.training.data import (
     validation_samples,
 )
 
-ANCHOR = 0.5
+ANCHOR = 0.2
 """What the latents' squared distance from the committed encoder's, in their variances, counts beside the loss."""
 
 NATIVE = 64
