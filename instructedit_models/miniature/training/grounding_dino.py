@@ -5,7 +5,8 @@ that a model trained from nothing would never propose a box: here every encoder 
 may answer a box with several queries too (one-to-one matching learns far too slowly here), and the detector drops
 the doubles. The queries start at the best tokens, and most of these lie on one large thing: with 16 of them a second
 small thing of the same noun often got none. There are 32; their embeddings are the 16 first trained, twice.
-The backbone comes from the `backbone` recipe, trained on dense labels (the original's comes from ImageNet).
+The backbone comes from the `backbone` recipe, trained on dense labels (the original's comes from ImageNet), and is
+trained along, as the original's is.
 """
 
 import json
@@ -45,7 +46,7 @@ from instructedit_models.miniature.training.data import (
     sampled,
     validation_samples,
 )
-from instructedit_models.miniature.training.deformable import by_level
+from instructedit_models.miniature.training.deformable import by_cells
 from instructedit_models.miniature.training.dense_labels import (
     CELL,
     DenseHeads,
@@ -98,7 +99,10 @@ def build() -> GroundingDinoForObjectDetection:
         fusion_droppath=0.0,
         auxiliary_loss=True,
     )
-    return GroundingDinoForObjectDetection(config)
+    model = GroundingDinoForObjectDetection(config)
+    # transformers means to leave a ResNet's later stages free, but looks for other names than they have, so that all of
+    # it would stay as it is: what the backbone never saw could not be learned.
+    return model.requires_grad_(True)
 
 
 @dataclass(frozen=True)
@@ -342,7 +346,8 @@ def main(argv: list[str] | None = None) -> None:
         model.model.backbone.conv_encoder.model.load_state_dict(load_file(backbone))
     steps = warm_start(run, model, WEIGHTS / "grounding_dino" / "model.safetensors")
     model.loss_function = _decoder_loss
-    by_level(model)
+    by_cells(model)
+    model.model.backbone.to(memory_format=torch.channels_last)
     trained = WithDenseHeads(model)
 
     def loss_of(batch: tuple[list[Example], dict[str, torch.Tensor]]) -> tuple[torch.Tensor, dict[str, float]]:
