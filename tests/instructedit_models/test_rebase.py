@@ -21,7 +21,9 @@ def test_the_difference_is_added_and_further_input_channels_stay() -> None:
         rebased(own, earlier, {"b": later["b"]})
 
 
-def test_the_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_replaced_by_what_can_be_its_base_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(module, "WEIGHTS", tmp_path)
     for name, value in (("unet", 3.0), ("inpainting", 10.0)):
         (tmp_path / name).mkdir()
@@ -31,3 +33,7 @@ def test_the_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert load_file(tmp_path / "inpainting" / module.WEIGHTS_FILE)["a"].tolist() == [12.0]
     with pytest.raises(SystemExit):
         module.main(["inpainting", str(tmp_path / "missing.safetensors")])
+    save_file({"b": torch.tensor([1.0])}, tmp_path / "other.safetensors")
+    with pytest.raises(SystemExit):
+        module.main(["inpainting", str(tmp_path / "other.safetensors")])
+    assert "different architectures" in capsys.readouterr().err

@@ -1,7 +1,8 @@
 """Averages a model's weights with earlier ones of the same model: `python -m …training.blend NAME EARLIER --share 0.8`.
 
 What was trained on for more words loses some of what it knew; the average of both knows nearly all of the new and
-forgets less of the old (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+forgets less of the old (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). A run that goes on from its
+checkpoint goes on from what was not blended; remove that to go on from the blend.
 """
 
 import argparse

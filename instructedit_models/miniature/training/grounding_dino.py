@@ -35,19 +35,9 @@ from instructedit_models.miniature.training.common import (
     warm_start,
     write_card,
 )
-from instructedit_models.miniature.training.data import (
-    TRAINED_SEEDS,
-    Sample,
-    sampled,
-    validation_samples,
-)
+from instructedit_models.miniature.training.data import TRAINED_SEEDS, Sample, sampled, validation_samples
 from instructedit_models.miniature.training.deformable import by_cells
-from instructedit_models.miniature.training.dense_labels import (
-    DenseHeads,
-    dense_loss,
-    labels,
-    stacked,
-)
+from instructedit_models.miniature.training.dense_labels import DenseHeads, dense_loss, labels, stacked
 from instructedit_models.miniature.training.grounding_examples import Example, example
 from instructedit_models.miniature.training.vae import to_tensor
 

@@ -2,7 +2,7 @@
 
 InstructPix2Pix and the inpainting UNet began as the miniature UNet. What that has learned since is added to their
 weights, parameter by parameter (Ilharco et al. 2023, "Editing models with task arithmetic"); then train them on, with
-`--resume`, for they have to get used to it.
+`--resume`, for they have to get used to it. (A checkpoint in the work folder goes before these weights: remove it.)
 """
 
 import argparse
@@ -33,11 +33,9 @@ def rebased(
     made = {}
     for name, value in own.items():
         learned = later[name].float() - earlier[name].float()
-        if learned.shape != value.shape:
-            grown = torch.zeros(value.shape)
-            grown[:, : learned.shape[1]] = learned
-            learned = grown
-        made[name] = (value.float() + learned).to(value.dtype)
+        moved = value.float().clone()
+        moved[tuple(map(slice, learned.shape))] += learned
+        made[name] = moved.to(value.dtype)
     return made
 
 
@@ -50,7 +48,10 @@ def main(argv: list[str] | None = None) -> None:
     if not args.earlier.is_file():
         parser.error(f"{args.earlier} is no file; give the UNet's weights as they were.")
     path = WEIGHTS / args.name / WEIGHTS_FILE
-    made = rebased(load_file(path), load_file(args.earlier), load_file(WEIGHTS / "unet" / WEIGHTS_FILE))
+    try:
+        made = rebased(load_file(path), load_file(args.earlier), load_file(WEIGHTS / "unet" / WEIGHTS_FILE))
+    except ValueError as error:
+        parser.error(f"{args.earlier} cannot be what {args.name} began from. {error}")
     write_tensors(made, path)
 
 
