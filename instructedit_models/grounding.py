@@ -12,8 +12,9 @@ from PIL import Image
 from instructedit_models.errors import NothingFoundError
 from instructedit_models.masks import bounding_box
 from instructedit_models.referring import parse_all
+from instructedit_models.rivals import Opinion
 from instructedit_models.search import Found, Search, SearchOptions, Solved
-from instructedit_models.types import Box, Detector, Region, Segmenter
+from instructedit_models.types import Box, Detector, Region, Scorer, Segmenter
 
 __all__ = ["GroundedSegmenter", "Grounding"]
 
@@ -48,6 +49,7 @@ class GroundedSegmenter:
         object_phrases: tuple[str, ...] = (),
         parts: Mapping[str, tuple[str, ...]] | None = None,
         options: SearchOptions | None = None,
+        scorer: Scorer | None = None,
     ) -> None:
         """Keeps the models; nothing is computed.
 
@@ -59,12 +61,14 @@ class GroundedSegmenter:
                 which are asked for "sky" itself.
             parts: noun: the names of its parts, so that "roof" is looked for on houses; may be empty.
             options: margins and the work spent.
+            scorer: CLIP, for `options.opinion`.
         """
         self.detector = detector
         self.segmenter = segmenter
         self.object_phrases = object_phrases
         self.parts = dict(parts or {})
         self.options = options or SearchOptions()
+        self.opinion = Opinion(scorer, self.options.opinion) if scorer and self.options.opinion else None
 
     def segment(self, image: Image.Image, prompt: str, exclude: np.ndarray | None = None) -> Grounding:
         """All candidates for a prompt, and which of them it means.

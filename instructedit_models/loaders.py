@@ -6,7 +6,7 @@
 import importlib
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,8 +171,13 @@ def build_segmenter(recipe: Recipe, place: Place) -> Segmenter:
     return cast(Segmenter, place.keep(built, built.predictor.model))
 
 
-def build_grounded(recipe: Recipe, detector: Detector, segmenter: Segmenter) -> GroundedSegmenter:
-    """The grounded segmenter; `closed_world` in the set tells it the miniature world's nouns and parts."""
+def build_grounded(
+    recipe: Recipe, detector: Detector, segmenter: Segmenter, scorer: Callable[[], Scorer]
+) -> GroundedSegmenter:
+    """The grounded segmenter; `closed_world` in the set tells it the miniature world's nouns and parts.
+
+    CLIP, which `scorer` gives, is asked for only where the set's options want its opinion.
+    """
     options = dict(recipe.grounding)
     nouns: tuple[str, ...] = ()
     parts: dict[str, tuple[str, ...]] = {}
@@ -185,7 +190,8 @@ def build_grounded(recipe: Recipe, detector: Detector, segmenter: Segmenter) -> 
     except TypeError as error:
         raise BadParameterError(f"The grounding options of the set '{recipe.name}' are not right: {error}.") from error
     remembering = RememberingDetector(detector)
-    return GroundedSegmenter(remembering, segmenter, object_phrases=nouns, parts=parts, options=search)
+    clip = scorer() if search.opinion else None
+    return GroundedSegmenter(remembering, segmenter, object_phrases=nouns, parts=parts, options=search, scorer=clip)
 
 
 def build_describer(recipe: Recipe, place: Place) -> Describer:

@@ -127,8 +127,12 @@ class ModelSet:
 
     @property
     def grounded(self) -> "GroundedSegmenter":
-        """Detector and segmenter together."""
-        return self._part("grounded", lambda: _loaders().build_grounded(self.recipe, self.detector, self.segmenter))
+        """Detector and segmenter together, and CLIP where the set asks for its opinion."""
+
+        def build() -> "GroundedSegmenter":
+            return _loaders().build_grounded(self.recipe, self.detector, self.segmenter, lambda: self.scorer)
+
+        return self._part("grounded", build)
 
     @property
     def describer(self) -> Describer:
@@ -217,7 +221,7 @@ class ModelSet:
             wanted = [name for name in self._parts if name in (names or fitting.PARTS)]
             for name in wanted:
                 del self._parts[name]
-            if {"detector", "segmenter"} & set(wanted):
+            if {"detector", "segmenter", "scorer"} & set(wanted):
                 self._parts.pop("grounded", None)
             if wanted and "place" in self._parts:
                 self._place.residency.forget()

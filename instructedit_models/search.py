@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from instructedit_models.errors import NothingFoundError, UnknownWordError, User
 from instructedit_models.hypernyms import hyponyms
 from instructedit_models.lexicon import singular
 from instructedit_models.reference import Reference
-from instructedit_models.rivals import distinct, unrivalled
+from instructedit_models.rivals import Opinion, distinct, unrivalled
 from instructedit_models.types import Box, Detection, Detector, Segmenter
 from instructedit_models.verification import square_around
 
@@ -41,6 +41,7 @@ class SearchOptions:
         slack: pixels, as a share of the longer side of a box, by which masks may pass it (or a part its owner).
         crop_size: smaller crops are enlarged to this width in pixels, smoothly, before a model sees them.
         phrases_per_prompt: of several phrases, how many the detector is asked for at once.
+        opinion: what CLIP's similarity counts beside log-odds, where several known nouns fit one thing; 0: nothing.
         unsaid: attributes that the detector was not taught and that most things have; it is not asked for them.
         choosing: margins of the choice; a mapping of its fields will do.
     """
@@ -52,6 +53,7 @@ class SearchOptions:
     slack: float = 0.05
     crop_size: int = 128
     phrases_per_prompt: int = 4
+    opinion: float = 0.0
     unsaid: tuple[str, ...] = ()
     choosing: ChoosingOptions = field(default_factory=ChoosingOptions)
 
@@ -108,6 +110,7 @@ class Models(Protocol):
     object_phrases: tuple[str, ...]
     parts: dict[str, tuple[str, ...]]
     options: SearchOptions
+    opinion: Opinion | None
 
 
 class Search:
@@ -155,8 +158,8 @@ class Search:
             last=self.last,
             options=self.options.choosing,
         )
-        notes = [each for each in (note, choice.note) if each]
-        return Solved(tuple(found), choice.chosen, choice.ambiguous, "; ".join(notes) or None)
+        notes = "; ".join(each for each in (note, choice.note) if each)
+        return Solved(tuple(found), choice.chosen, choice.ambiguous, notes or None)
 
     def _resolve(self, reference: Reference) -> list[Candidate]:
         try:
@@ -190,7 +193,9 @@ class Search:
         if phrase not in self._found:
             detections = self.models.detector.detect(self.image, phrase)
             if detections and noun in self.models.object_phrases:
-                detections = unrivalled(detections, noun, self._census, same_iou=self.options.choosing.same_iou)
+                same, clip = self.options.choosing.same_iou, self.models.opinion
+                opinion = partial(clip.of, self.image) if clip else None
+                detections = unrivalled(detections, noun, self._census, same_iou=same, opinion=opinion)
             self._found[phrase] = self._segmented(detections)
         return self._found[phrase]
 
@@ -353,21 +358,16 @@ class Search:
 
     def _nothing(self, reference: Reference) -> str:
         """One sentence: what was not found, and what was."""
-        sentence = f"No {reference.phrase!r} was found in the picture"
+        sentence, nouns = f"No {reference.phrase!r} was found in the picture", self.models.object_phrases or _ANYTHING
         try:
             if reference.attributes and not reference.generic:
                 instead = self.models.detector.detect(self.image, reference.noun)
             else:
-                instead = [Detection(each.box, each.score, each.phrase) for each in self._objects(self._nouns())]
+                instead = [Detection(each.box, each.score, each.phrase) for each in self._objects(nouns)]
         except UserError:
             instead = []
-        if not instead:
-            return f"{sentence}; name something that is in it."
         listed = ", ".join(f"{each.phrase} ({each.score:.2f})" for each in instead[:4])
-        return f"{sentence}; what was found instead: {listed}."
-
-    def _nouns(self) -> tuple[str, ...]:
-        return self.models.object_phrases or _ANYTHING
+        return f"{sentence}; " + (f"what was found instead: {listed}." if listed else "name something that is in it.")
 
 
 def _filled(box: Box, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,7 +1,13 @@
 """Detections of one thing under several nouns."""
 
-from instructedit_models.rivals import distinct, unrivalled
-from instructedit_models.types import Detection
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from instructedit_models.rivals import Opinion, distinct, unrivalled
+from instructedit_models.types import Box, Detection
 
 HERE, THERE = (10.0, 10.0, 30.0, 30.0), (60.0, 10.0, 80.0, 30.0)
 
@@ -22,22 +28,49 @@ def test_the_prompt_of_its_own_speaks_for_the_noun_too() -> None:
     assert unrivalled(cups((HERE, 0.3)), "cup", cups((HERE, 0.7)) + census[1:], same_iou=0.6) == cups((HERE, 0.3))
 
 
-def test_where_nothing_is_left_the_surest_stays_if_it_is_sure() -> None:
-    census = [Detection(HERE, 0.9, "flower"), Detection(THERE, 0.9, "box")]
-    found = cups((HERE, 0.4), (THERE, 0.6))
-    assert unrivalled(found, "cup", census, same_iou=0.6) == found[1:]
-    assert unrivalled(found[:1], "cup", census, same_iou=0.6) == []
+def test_a_rival_must_be_clearly_surer() -> None:
+    found = cups((HERE, 0.5), (THERE, 0.5))
+    census = [Detection(HERE, 0.55, "flower"), Detection(THERE, 0.6, "box")]
+    assert unrivalled(found, "cup", census, same_iou=0.6) == found[:1]
+    assert unrivalled(found, "cup", census, same_iou=0.6, doubt=1.0) == found
     assert unrivalled([], "cup", census, same_iou=0.6) == []
+
+
+def test_a_second_opinion_decides_where_the_detector_hesitates() -> None:
+    found, census = cups((HERE, 0.5)), [Detection(HERE, 0.7, "flower")]
+    asked: list[tuple[Box, list[str]]] = []
+
+    def opinion(box: Box, nouns: Sequence[str]) -> np.ndarray:
+        asked.append((box, [*nouns]))
+        return np.array([2.0 if noun == "cup" else 0.0 for noun in nouns])
+
+    assert unrivalled(found, "cup", census, same_iou=0.6) == []
+    assert unrivalled(found, "cup", census, same_iou=0.6, opinion=opinion) == found
+    assert unrivalled(found, "cup", [Detection(HERE, 0.99, "flower")], same_iou=0.6, opinion=opinion) == []
+    assert asked[0] == (HERE, ["cup", "flower"])
+
+
+def test_nobody_is_asked_about_what_has_no_rival() -> None:
+    def opinion(_box: Box, _nouns: Sequence[str]) -> np.ndarray:
+        raise AssertionError("asked")
+
+    assert unrivalled(cups((HERE, 0.5)), "cup", cups((HERE, 0.7)), same_iou=0.6, opinion=opinion) == cups((HERE, 0.5))
+
+
+def test_clip_looks_at_the_thing_from_near_and_far() -> None:
+    class Scorer:
+        def similarity(self, images: list[Image.Image], texts: list[str]) -> np.ndarray:
+            assert texts == ["photo of a cup", "photo of an apple"]
+            assert [image.size for image in images] == [(22, 22), (24, 24), (30, 30)]
+            return np.array([[0.1, 0.3], [0.2, 0.3], [0.3, 0.3]], np.float32)
+
+    added = Opinion(Scorer(), 10.0).of(Image.new("RGB", (90, 60)), HERE, ["cup", "apple"])
+    assert added.tolist() == pytest.approx([2.0, 3.0])
 
 
 def test_a_box_that_nothing_else_fits_is_kept() -> None:
     found = cups((HERE, 0.5))
     assert unrivalled(found, "cup", [Detection(THERE, 0.9, "flower")], same_iou=0.6) == found
-
-
-def test_a_rival_may_be_asked_to_be_much_surer() -> None:
-    found = cups((HERE, 0.5))
-    assert unrivalled(found, "cup", [Detection(HERE, 0.6, "flower")], same_iou=0.6, margin=1.5) == found
 
 
 def test_of_doubles_the_surest_is_kept() -> None:
