@@ -177,6 +177,7 @@ class _Given:
     object_phrases: tuple[str, ...]
     parts: dict[str, tuple[str, ...]]
     options: SearchOptions
+    opinion: None = None
 
 
 class _Looking:

@@ -1,17 +1,19 @@
 """Gives a model what its base has learned since: `python -m …training.rebase inpainting EARLIER_UNET`.
 
 InstructPix2Pix and the inpainting UNet began as the miniature UNet. What that has learned since is added to their
-weights, parameter by parameter (Ilharco et al. 2023, "Editing models with task arithmetic"); then train them on, with
-`--resume`, for they have to get used to it. (A checkpoint in the work folder goes before these weights: remove it.)
+weights, parameter by parameter (Ilharco et al. 2023, "Editing models with task arithmetic"); so they follow it to new
+words and to an autoencoder that was trained on, at once. Train them on then, with `--resume`, to get used to it. (A
+checkpoint in the work folder goes before these weights: remove it.)
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
-from instructedit_models.miniature.training.common import WEIGHTS, write_tensors
+from instructedit_models.miniature.training.common import CARD, WEIGHTS, write_card, write_tensors
 from instructedit_models.miniature.training.unet import WEIGHTS_FILE
 
 
@@ -53,6 +55,9 @@ def main(argv: list[str] | None = None) -> None:
     except ValueError as error:
         parser.error(f"{args.earlier} cannot be what {args.name} began from. {error}")
     write_tensors(made, path)
+    card = json.loads((path.parent / CARD).read_text())
+    told = {"validation_unrebased" if name == "validation" else name: value for name, value in card.items()}
+    write_card(path.parent, {**told, "rebased": True})
 
 
 if __name__ == "__main__":
