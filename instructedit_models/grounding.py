@@ -3,7 +3,7 @@
 The `segment` tool calls `GroundedSegmenter.segment`. It needs no torch itself, only the two models it is given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,7 +49,7 @@ class GroundedSegmenter:
         object_phrases: tuple[str, ...] = (),
         parts: Mapping[str, tuple[str, ...]] | None = None,
         options: SearchOptions | None = None,
-        scorer: Scorer | None = None,
+        scorer: Callable[[], Scorer] | None = None,
     ) -> None:
         """Keeps the models; nothing is computed.
 
@@ -61,7 +61,7 @@ class GroundedSegmenter:
                 which are asked for "sky" itself.
             parts: noun: the names of its parts, so that "roof" is looked for on houses; may be empty.
             options: margins and the work spent.
-            scorer: CLIP, for `options.opinion`.
+            scorer: gives CLIP, for `options.opinion`.
         """
         self.detector = detector
         self.segmenter = segmenter

@@ -176,7 +176,7 @@ def build_grounded(
 ) -> GroundedSegmenter:
     """The grounded segmenter; `closed_world` in the set tells it the miniature world's nouns and parts.
 
-    CLIP, which `scorer` gives, is asked for only where the set's options want its opinion.
+    `scorer` gives CLIP, where the set's options want its opinion, and when a search needs it.
     """
     options = dict(recipe.grounding)
     nouns: tuple[str, ...] = ()
@@ -190,8 +190,7 @@ def build_grounded(
     except TypeError as error:
         raise BadParameterError(f"The grounding options of the set '{recipe.name}' are not right: {error}.") from error
     remembering = RememberingDetector(detector)
-    clip = scorer() if search.opinion else None
-    return GroundedSegmenter(remembering, segmenter, object_phrases=nouns, parts=parts, options=search, scorer=clip)
+    return GroundedSegmenter(remembering, segmenter, object_phrases=nouns, parts=parts, options=search, scorer=scorer)
 
 
 def build_describer(recipe: Recipe, place: Place) -> Describer:

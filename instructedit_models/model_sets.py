@@ -221,7 +221,7 @@ class ModelSet:
             wanted = [name for name in self._parts if name in (names or fitting.PARTS)]
             for name in wanted:
                 del self._parts[name]
-            if {"detector", "segmenter", "scorer"} & set(wanted):
+            if {"detector", "segmenter"} & set(wanted):
                 self._parts.pop("grounded", None)
             if wanted and "place" in self._parts:
                 self._place.residency.forget()

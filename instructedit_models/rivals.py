@@ -27,11 +27,11 @@ _LOOKS = (1.1, 1.2, 1.5)
 class Opinion:
     """What CLIP takes a thing for."""
 
-    def __init__(self, scorer: Scorer, weight: float) -> None:
-        """Keeps the model.
+    def __init__(self, scorer: Callable[[], Scorer], weight: float) -> None:
+        """Loads nothing yet.
 
         Args:
-            scorer: CLIP.
+            scorer: gives CLIP, and is called when it is needed.
             weight: what a cosine similarity counts beside the log-odds of a detection.
         """
         self._scorer = scorer
@@ -41,7 +41,7 @@ class Opinion:
         """How well each noun fits what is in the box, (len(nouns),) float, to be added to log-odds."""
         crops = [image.crop(square_around(box, look, image.size)) for look in _LOOKS]
         texts = [f"photo of {with_article(noun)}" for noun in nouns]
-        return self._weight * self._scorer.similarity(crops, texts).mean(axis=0)
+        return self._weight * self._scorer().similarity(crops, texts).mean(axis=0)
 
 
 def unrivalled(

@@ -123,6 +123,8 @@ class Search:
         self.image = image
         self.last = last
         self._found: dict[str, list[Found]] = {}
+        self._nouns = models.object_phrases or _ANYTHING
+        self._opinion = partial(models.opinion.of, image) if models.opinion else None
         self._part_names = {
             name: part for parts in models.parts.values() for part in parts for name in (part, singular(part) or part)
         }
@@ -193,9 +195,8 @@ class Search:
         if phrase not in self._found:
             detections = self.models.detector.detect(self.image, phrase)
             if detections and noun in self.models.object_phrases:
-                same, clip = self.options.choosing.same_iou, self.models.opinion
-                opinion = partial(clip.of, self.image) if clip else None
-                detections = unrivalled(detections, noun, self._census, same_iou=same, opinion=opinion)
+                same = self.options.choosing.same_iou
+                detections = unrivalled(detections, noun, self._census, same_iou=same, opinion=self._opinion)
             self._found[phrase] = self._segmented(detections)
         return self._found[phrase]
 
@@ -345,7 +346,7 @@ class Search:
                 found, note = self._find(reference)
                 if found:
                     return Solved(tuple(found), tuple(range(len(found))), (), note)
-            left_out = self._objects(self.models.object_phrases or _ANYTHING)
+            left_out = self._objects(self._nouns)
             what = f"{len(left_out)} object{'' if len(left_out) == 1 else 's'}"
         mask = np.ones((self.image.height, self.image.width), dtype=bool)
         for each in left_out:
@@ -358,12 +359,12 @@ class Search:
 
     def _nothing(self, reference: Reference) -> str:
         """One sentence: what was not found, and what was."""
-        sentence, nouns = f"No {reference.phrase!r} was found in the picture", self.models.object_phrases or _ANYTHING
+        sentence = f"No {reference.phrase!r} was found in the picture"
         try:
             if reference.attributes and not reference.generic:
                 instead = self.models.detector.detect(self.image, reference.noun)
             else:
-                instead = [Detection(each.box, each.score, each.phrase) for each in self._objects(nouns)]
+                instead = [Detection(each.box, each.score, each.phrase) for each in self._objects(self._nouns)]
         except UserError:
             instead = []
         listed = ", ".join(f"{each.phrase} ({each.score:.2f})" for each in instead[:4])

@@ -64,7 +64,7 @@ def test_clip_looks_at_the_thing_from_near_and_far() -> None:
             assert [image.size for image in images] == [(22, 22), (24, 24), (30, 30)]
             return np.array([[0.1, 0.3], [0.2, 0.3], [0.3, 0.3]], np.float32)
 
-    added = Opinion(Scorer(), 10.0).of(Image.new("RGB", (90, 60)), HERE, ["cup", "apple"])
+    added = Opinion(Scorer, 10.0).of(Image.new("RGB", (90, 60)), HERE, ["cup", "apple"])
     assert added.tolist() == pytest.approx([2.0, 3.0])
 
 

@@ -6,13 +6,12 @@ checkpoint goes on from what was not blended; remove that to go on from the blen
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
-from instructedit_models.miniature.training.common import CARD, WEIGHTS, write_card, write_tensors
+from instructedit_models.miniature.training.common import WEIGHTS, mark_card, write_tensors
 
 
 def blend(earlier: dict[str, torch.Tensor], later: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
@@ -41,10 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     if len(files) != 1 or not args.earlier.is_file():
         parser.error(f"there must be one weight file in {folder} and one at {args.earlier}.")
     write_tensors(blend(load_file(args.earlier), load_file(files[0]), args.share), files[0])
-    card = json.loads((folder / CARD).read_text())
-    # The figures on the card are of the later weights alone.
-    told = {"validation_unblended" if name == "validation" else name: value for name, value in card.items()}
-    write_card(folder, {**told, "blended": args.share})
+    mark_card(folder, "blended", args.share)
 
 
 if __name__ == "__main__":

@@ -257,3 +257,10 @@ def write_card(folder: Path, card: dict[str, object]) -> None:
     temporary = folder / f"{CARD}.partial"
     temporary.write_text(json.dumps({"schema": 1, **card}, indent=2) + "\n")
     os.replace(temporary, folder / CARD)
+
+
+def mark_card(folder: Path, done: str, value: object) -> None:
+    """Writes on a card what was `done` to the weights without training ("blended"); its figures are of before that."""
+    card = json.loads((folder / CARD).read_text())
+    told = {f"validation_un{done}" if name == "validation" else name: known for name, known in card.items()}
+    write_card(folder, {**told, done: value})

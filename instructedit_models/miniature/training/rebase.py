@@ -7,13 +7,12 @@ checkpoint in the work folder goes before these weights: remove it.)
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
-from instructedit_models.miniature.training.common import CARD, WEIGHTS, write_card, write_tensors
+from instructedit_models.miniature.training.common import WEIGHTS, mark_card, write_tensors
 from instructedit_models.miniature.training.unet import WEIGHTS_FILE
 
 
@@ -55,9 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     except ValueError as error:
         parser.error(f"{args.earlier} cannot be what {args.name} began from. {error}")
     write_tensors(made, path)
-    card = json.loads((path.parent / CARD).read_text())
-    told = {"validation_unrebased" if name == "validation" else name: value for name, value in card.items()}
-    write_card(path.parent, {**told, "rebased": True})
+    mark_card(path.parent, "rebased", True)
 
 
 if __name__ == "__main__":
