@@ -1,7 +1,8 @@
 """What ten turns do to a picture: the background after each, by one conversation of ours and by chained edits.
 
 `instructedit bench decay`; each turn gives one object of a scene another colour. The methods that keep no versions get
-their own last picture, as a person would hand it on. The background is what no turn so far was to change.
+their own last picture, as a person would hand it on. The background is what no turn so far was to change. `made` counts
+the turns that changed the picture at all: a method that finds nothing leaves a perfect background.
 """
 
 import argparse
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> Finding:
     keeper.save(rows=rows, missing=missing)
     if not rows:
         raise ModelUnavailableError("; ".join(missing.values()) or "There is no conversation in these scenes.")
-    head = ("what", "turn", "n", "background_psnr", "background_ssim")
+    head = ("what", "turn", "n", "made", "background_psnr", "background_ssim")
     text = grid(head, [[figure(row[name]) for name in head] for row in rows]) + f"\n\nrecord: {args.record}"
     return Finding({"rows": rows, "missing": missing, "record": str(args.record)}, text)
 
@@ -114,6 +115,7 @@ def _judged(
     drawn: Drawn, name: str, said: Sequence[tuple[str, np.ndarray]], pictures: Iterator[Image.Image]
 ) -> Iterator[dict[str, Any]]:
     before, touched = drawn.picture.image, np.zeros(drawn.picture.image.shape[:2], bool)
+    last = before
     for turn, ((words, mask), image) in enumerate(zip(said, pictures, strict=True), start=1):
         touched = touched | mask
         after = np.asarray(image)
@@ -125,10 +127,12 @@ def _judged(
             "method": name,
             "instruction": words,
             "metrics": {
+                "made": float(not np.array_equal(after, last)),
                 "background_psnr": background_psnr(before, after, touched),
                 "background_ssim": background_ssim(before, after, touched),
             },
         }
+        last = after
 
 
 def _rows(cases: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> list[dict[str, Any]]:
@@ -137,7 +141,8 @@ def _rows(cases: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> list[di
         for turn in sorted({case["turn"] for case in cases if case["method"] == name}):
             those = [case["metrics"] for case in cases if case["method"] == name and case["turn"] == turn]
             psnr, ssim = (mean_of([one[key] for one in those]) for key in ("background_psnr", "background_ssim"))
-            row: dict[str, Any] = {"what": name, "turn": turn, "n": psnr.n}
+            made = int(sum(one["made"] for one in those))
+            row: dict[str, Any] = {"what": name, "turn": turn, "n": psnr.n, "made": made}
             row |= {"background_psnr": psnr.mean, "background_ssim": ssim.mean, "intervals": {}}
             for key, found in (("background_psnr", psnr), ("background_ssim", ssim)):
                 if found.interval:

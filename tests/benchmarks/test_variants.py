@@ -1,17 +1,22 @@
 """The cases of the paper's figures, and what is made of their results; no large model runs here."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from agent.plans import EditPlan
 from benchmarks import attribution, decay, describing, failures, phrasings
 from benchmarks.cases import world_cases
 from benchmarks.judge import Judge
 from benchmarks.methods import Made
 from benchmarks.scenes import scenes_from
+from instructedit_models.editor import MaskedDDIMEditor
 from instructedit_models.miniature.words import VOCABULARY
+from instructedit_models.types import EditOptions
+from tests.instructedit_models.tiny_diffusion import SCHEDULER_CONFIG, tiny_components
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,19 @@ def test_true_captions_say_what_changes(scenes: list):
                 assert wanted.split()[0][:3] in plan.edited_caption
 
 
+def test_several_things_are_edited_one_by_one_as_by_the_product(scenes: list):
+    editor = MaskedDDIMEditor(*tiny_components(), SCHEDULER_CONFIG)
+    models: Any = SimpleNamespace(editor=editor, defaults=lambda change: EditOptions(steps=2, context=1.2))
+    captions = {"input_caption": "photo of a cat", "edited_caption": "photo of a dog"}
+    plan = EditPlan(segmentation_prompt="cat", change="appearance", **captions)
+    spent: dict[str, list[int]] = {}
+    for case in world_cases(scenes, ("object", "one kind"), 24):
+        method = attribution._Staged(models, lambda *_: [plan], {case.instruction: case}, False, True)  # type: ignore[arg-type]
+        spent.setdefault(case.edit_type, []).append(method(case.image, case.instruction).unet_evaluations)
+    (once,) = set(spent["object"])
+    assert max(spent["one kind"]) >= 2 * once
+
+
 def test_a_chain_of_edits_decays_and_the_background_says_so(scenes: list):
     drawn, said = next((drawn, said) for drawn in scenes if (said := decay.turns_of(drawn, 4)))
     assert len(said) == 4 and said[0][0] != said[1][0]
@@ -88,3 +106,4 @@ def test_a_chain_of_edits_decays_and_the_background_says_so(scenes: list):
     assert rows[0]["background_psnr"] > rows[-1]["background_psnr"]
     still = list(decay._judged(drawn, "still", said, iter([drawn.image] * 4)))
     assert {entry["metrics"]["background_psnr"] for entry in still} == {100}
+    assert [row["made"] for row in rows] == [1] * 4 and {row["made"] for row in decay._rows(still, ["still"])} == {0}

@@ -1,9 +1,12 @@
 """What the recipes share: steps that go on counting, batches of views, heads on patches, the command line."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, repeat
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,16 @@ import torch
 from torch import nn
 
 from instructedit_models.miniature.training import data
-from instructedit_models.miniature.training.common import Run, parse_run, save_half, train, warm_start, write_card
+from instructedit_models.miniature.training.blip2 import crowded
+from instructedit_models.miniature.training.common import (
+    Run,
+    parse_run,
+    save_half,
+    teach_helpers,
+    train,
+    warm_start,
+    write_card,
+)
 from instructedit_models.miniature.training.dense_labels import HEADS, PatchHeads
 from instructedit_models.miniature.world import TRAIN_SEEDS
 
@@ -70,6 +82,60 @@ def test_a_new_run_starts_from_nothing_unless_it_must_not(run: Run, committed: P
     assert warm_start(run, model, committed.with_name("none.safetensors")) == 0
     (committed.parent / "training.json").unlink()
     assert warm_start(run, model, committed) == 0  # weights without a card
+
+
+def test_what_only_helps_is_taught_first_and_leaves_the_trained_model_as_it_is(run: Run, committed: Path) -> None:
+    model, head = nn.Linear(2, 1), nn.Linear(1, 1)
+    trained = nn.ModuleList([model, head])
+    model.bias.requires_grad_(False)
+    nn.init.constant_(head.weight, 1.1)
+    nn.init.constant_(head.bias, 0.1)
+    before = model.weight.detach().clone()
+    given = torch.randn(64, 2, generator=torch.Generator().manual_seed(2))
+
+    def loss_of(batch: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+        told = model(batch)
+        return (head(told) - told.detach()).square().mean() + told.square().mean(), {}
+
+    @torch.no_grad()
+    def wrong() -> float:
+        return float((head(model(given)) - model(given)).square().mean())
+
+    at_first = wrong()
+    teach_helpers(trained, model, repeat(given), loss_of, steps=100)
+    assert wrong() < 0.5 * at_first
+    assert torch.equal(model.weight, before)
+    assert model.weight.requires_grad and not model.bias.requires_grad  # as they were
+    assert all(parameter.grad is None for parameter in head.parameters())
+    teach_helpers(model, model, iter([]), loss_of)  # nothing helps: no batch is taken
+
+
+def test_places_of_a_coarser_grid_are_spread_over_the_finer_one(run: Run, tmp_path: Path) -> None:
+    class Tower(nn.Module):
+        def __init__(self, side: int) -> None:
+            super().__init__()
+            self.position_embedding = nn.Parameter(torch.zeros(1, 1 + side**2, 2))
+
+    known = Tower(3)
+    with torch.no_grad():
+        known.position_embedding[0, 0] = 5.0
+        known.position_embedding[0, 1:, 0] = torch.arange(3.0).repeat(3)  # from left to right
+        known.position_embedding[0, 1:, 1] = torch.arange(3.0).repeat_interleave(3)  # from above to below
+    path = tmp_path / "tower" / "model.safetensors"
+    save_half(known, path)
+    finer = Tower(6)
+    warm_start(run, finer, path)
+    places = finer.position_embedding.detach()[0]
+    assert places[0].tolist() == [5.0, 5.0]
+    grid = places[1:].reshape(6, 6, 2)
+    assert torch.allclose(grid[..., 0], grid[..., 1].T) and (grid[..., 0].diff(dim=1) > 0).all()
+    assert abs(grid[..., 0].mean() - 1) < 1e-5
+
+
+def test_scenes_of_few_things_are_learnt_from_less_often() -> None:
+    samples: Any = [SimpleNamespace(scene=SimpleNamespace(items=[None] * things)) for things in (0, 1, 2, 3, 4)] * 1000
+    kept = Counter(len(sample.scene.items) for sample in crowded(iter(samples), np.random.default_rng(0)))
+    assert kept[0] == 0 and 250 < kept[1] < 350 and 550 < kept[2] < 650 and kept[3] == kept[4] == 1000
 
 
 def test_batches_leave_out_scenes_of_which_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -272,7 +272,7 @@ def main(argv: list[str] | None = None) -> None:
             later.keep_first()
         finish(model, steps)
 
-    train(run, trained, drawn, loss_of, finish=kept, steps=steps)
+    train(run, trained, drawn, loss_of, finish=kept, steps=steps, committed=model)
 
 
 if __name__ == "__main__":

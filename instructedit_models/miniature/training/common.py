@@ -17,6 +17,7 @@ from typing import TypeVar
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn import functional as F  # noqa: N812
 
 from instructedit_models.miniature.training.optimisers import MUON, Optimisers, computes_bfloat16
 
@@ -27,6 +28,9 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 
 CARD = "training.json"
 """Beside each of them: the recipe, its steps and seeds, and the figures that it reached."""
+
+HELPERS_RATE = 3e-3
+"""The learning rate of what only helps the training, while it is taught alone."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,9 @@ def parse_run(
     args = parser.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
+    # Gradients of a softmax are full of numbers too small to be normal, with which CPUs reckon up to a hundred times
+    # as slowly: BLIP-2's step took twice as long. They count as 0. Before any thread is started, which takes this over.
+    torch.set_flush_denormal(True)
     return Run(name, **vars(args))
 
 
@@ -130,10 +137,22 @@ def warm_start(run: Run, model: nn.Module, weights: Path, always: bool = False, 
 
 
 def _grown(value: torch.Tensor, own: torch.Tensor | None) -> torch.Tensor:
-    """A head of fewer classes than the model now has, with the model's own rows for the new ones; others unchanged."""
+    """What a model has more of now, of its own kind: rows of a head for new classes, places on a finer grid."""
+    if own is not None and value.ndim == own.ndim == 3 and value.shape[::2] == own.shape[::2]:
+        return regridded(value[0], own.shape[1])[None]
     if own is None or not value.ndim or value.shape[1:] != own.shape[1:] or len(value) >= len(own):
         return value
     return torch.cat([value, own[len(value) :]])
+
+
+def regridded(places: torch.Tensor, count: int) -> torch.Tensor:
+    """Position embeddings (1 + side², width), the class token's first, for a tower of another grid: (count, width)."""
+    side, wanted = math.isqrt(len(places) - 1), math.isqrt(count - 1)
+    if side == wanted:
+        return places
+    grid = places[1:].T.reshape(1, -1, side, side)
+    grid = F.interpolate(grid, (wanted, wanted), mode="bicubic").reshape(-1, wanted**2).T
+    return torch.cat([places[:1], grid])
 
 
 def mixed_precision() -> torch.autocast:
@@ -174,6 +193,7 @@ def train(
     steps: int = 0,
     save_every: float = 240.0,
     muon: float = MUON,
+    committed: nn.Module | None = None,
 ) -> None:
     """Trains until the run's time is over, then hands the averaged model to `finish(model, steps)`.
 
@@ -186,7 +206,10 @@ def train(
         steps: what the model has been trained for where there is no checkpoint.
         save_every: seconds between checkpoints.
         muon: as `Optimisers` takes it.
+        committed: the part of `model` that is committed; all else only helps to train it. None is all of it.
     """
+    if steps and committed is not None:
+        teach_helpers(model, committed, batches, loss_of)
     optimisers = Optimisers(model, run.learning_rate, muon)
     average, step, trained = Average(model), steps, 0.0
     if run.resume and run.checkpoint.exists():
@@ -225,6 +248,46 @@ def train(
     model.load_state_dict(average.values)
     model.eval()
     finish(model, step)
+
+
+def teach_helpers(
+    model: nn.Module,
+    committed: nn.Module,
+    batches: Iterator[Batch],
+    loss_of: Callable[[Batch], tuple[torch.Tensor, dict[str, float]]],
+    steps: int = 150,
+) -> None:
+    """Trains what only helps the training, alone, where a model goes on from its committed weights.
+
+    The helpers are not committed and begin anew: what they would ask of a trained model in their first steps is noise,
+    and costs it more than the rest of a short run gives back.
+
+    Args:
+        model: all parameters.
+        committed: the part of it that is left as it is.
+        batches: endless batches.
+        loss_of: as `train` takes it.
+        steps: how many.
+    """
+    known = {id(parameter) for parameter in committed.parameters()}
+    helpers = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
+    frozen = [p for p in committed.parameters() if p.requires_grad]
+    if not helpers:
+        return
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    optimiser = torch.optim.AdamW(helpers, lr=HELPERS_RATE)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = HELPERS_RATE * learning_rate_factor(step, step / steps, warmup=10)
+        loss, log = loss_of(next(batches))
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        if (step + 1) % 50 == 0:
+            print("helpers", step + 1, " ".join(f"{name} {value:.4f}" for name, value in log.items()), flush=True)
+    for parameter in frozen:
+        parameter.requires_grad_(True)
 
 
 def write_atomically(path: Path, state: object) -> None:

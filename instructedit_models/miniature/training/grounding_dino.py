@@ -238,7 +238,7 @@ def main(argv: list[str] | None = None) -> None:
         return dense + out.loss + places_loss + 4.0 * words, log | places_log
 
     drawn = batches(run.work, run.batch, run.seed)
-    train(run, trained, drawn, loss_of, finish=lambda _, steps: finish(model, steps), steps=steps)
+    train(run, trained, drawn, loss_of, finish=lambda _, steps: finish(model, steps), steps=steps, committed=model)
 
 
 def _decoder_loss(
