@@ -68,7 +68,7 @@ class Prepared:
         request: in words that the text encoder knows.
         canvas: the picture that the models edit, and how the result is put under later layers.
         mask: (H, W) bool.
-        things: the mask apart by the things that were found, where each becomes something else; else empty.
+        things: the mask apart by the things that were found, where each is edited by itself; else empty.
     """
 
     request: EditRequest
@@ -221,8 +221,9 @@ def _in_own_medium(context: ToolContext, request: EditRequest, image: Image.Imag
 
 
 def _things(context: ToolContext, request: EditRequest, mask: np.ndarray) -> tuple[np.ndarray, ...]:
-    if request.change != "shape":
-        return ()
+    captions = request.input_caption, request.edited_caption
+    if request.change != "shape" and (request.change == "background" or of_one(captions) == captions):
+        return ()  # wheels of one car are seen together
     conversation = context.conversation
     regions = conversation.mask_entry(request.mask_id).regions
     ids = [region.mask_id for region in regions if region.chosen and region.mask_id]

@@ -74,6 +74,17 @@ def test_no_other_one_is_no_edit_of_the_same(two: ToolContext) -> None:
         call(two, "segment", image_id=first, segmentation_prompt="other green box")
 
 
+def test_each_of_several_things_is_edited_by_itself_and_parts_of_one_together(two: ToolContext) -> None:
+    painter = two.models.editor
+    captions = {"input_caption": "photo of boxes", "edited_caption": "photo of green boxes"}
+    edit(two, "all boxes", "green", **captions)
+    assert len(painter.calls) == 2
+    painter.calls.clear()
+    # Captions of one thing: the mask is of its parts, which lie near each other.
+    edit(two, "all boxes", "yellow", change="appearance")
+    assert len(painter.calls) == 1
+
+
 def test_things_are_looked_for_in_the_source_pixels(two: ToolContext) -> None:
     """What an edit of the look left unrecognisable is still where it was; what it turned into something is not."""
     conversation = two.conversation
