@@ -33,7 +33,8 @@ class EditPart(BaseModel):
         check: what the check said, one sentence; None where it was not made.
         checks: by name ("caption", "target", "source", "colour", "outside") whether each passed; None where it could
             not be made or does not apply.
-        attempts: the tries, where the first one failed its check: parameters, `passed`, `score`, and which was `kept`.
+        attempts: the tries, where the first one failed its check: parameters, `passed`, `score`, and which was `kept`;
+            of several things, which `thing` it was.
     """
 
     model_config = ConfigDict(frozen=True)

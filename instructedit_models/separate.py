@@ -1,6 +1,6 @@
 """Edits a mask of several objects far apart one by one, so that each gets all the model's pixels.
 
-`edit_separately` stands before `MaskedDDIMEditor.edit`; the tools call it.
+`parts_of` says what is edited by itself; the tools try each until it passes, `edit_separately` edits each once.
 """
 
 import re
@@ -19,7 +19,7 @@ from instructedit_models.types import EditOptions, EditResult, ProgressCallback
 if TYPE_CHECKING:
     from instructedit_models.editor import MaskedDDIMEditor
 
-__all__ = ["apart", "edit_separately", "groups", "of_one", "sweep_separately"]
+__all__ = ["apart", "edit_separately", "groups", "of_a_part", "of_one", "parts_of", "sweep_separately", "united"]
 
 SHRINKING = 1.5
 """Parts of a mask are edited together as long as their common crop is shrunk by no more than this."""
@@ -53,14 +53,39 @@ def edit_separately(
     Raises:
         Whatever `MaskedDDIMEditor.edit` raises.
     """
+    results: list[EditResult] = []
+    for part, said in parts_of(editor, mask, captions, options, things):
+        results.append(editor.edit(results[-1].image if results else image, part, *said, options, progress))
+    return united(results)
+
+
+def parts_of(
+    editor: "MaskedDDIMEditor",
+    mask: np.ndarray,
+    captions: tuple[str, str],
+    options: EditOptions,
+    things: Sequence[np.ndarray] = (),
+) -> list[tuple[np.ndarray, tuple[str, str]]]:
+    """What is edited one after the other, masks (H, W) bool with the captions of each: the mask itself where it is one.
+
+    Args:
+        editor: as in `edit_separately`, like what follows.
+        mask: likewise.
+        captions: likewise.
+        options: likewise.
+        things: likewise.
+    """
     parts = _parts(editor, mask, options, things)
     if len(parts) < 2:
-        return editor.edit(image, mask, *captions, options, progress)
-    results: list[EditResult] = []
-    for part in parts:
-        one = len(things) > 1 or ndimage.label(part, structure=_TOUCHING)[1] == 1
-        said = of_one(captions) if one else captions
-        results.append(editor.edit(results[-1].image if results else image, part, *said, options, progress))
+        return [(mask, captions)]
+    alone = [len(things) > 1 or ndimage.label(part, structure=_TOUCHING)[1] == 1 for part in parts]
+    return [(part, of_one(captions) if one else captions) for part, one in zip(parts, alone, strict=True)]
+
+
+def united(results: Sequence[EditResult]) -> EditResult:
+    """One result of edits that were made one on the other: masks and regions united, the rest summed."""
+    if len(results) == 1:
+        return results[0]
     seconds: dict[str, float] = {}
     for result in results:
         for stage, spent in result.seconds.items():
@@ -107,6 +132,12 @@ def of_one(captions: tuple[str, str]) -> tuple[str, str]:
     """
     before, after = map(_of_one, captions)
     return (before, after) if before and after else captions
+
+
+def of_a_part(caption: str) -> bool:
+    """Whether a caption ends with a part of something, one or several: "photo of a blue roof", "red wheels"."""
+    words = caption.lower().split()
+    return bool(words) and (words[-1] in OWNED or singular(words[-1]) in OWNED)
 
 
 _SEVERAL = re.compile(r"^(?P<medium>.*?\bof )?(?P<looks>(?:[\w-]+ )*)(?P<noun>[\w-]+)$", re.IGNORECASE)

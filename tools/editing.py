@@ -11,7 +11,7 @@ from instructedit_models.errors import BadMaskError, BadParameterError, ModelUna
 from instructedit_models.lexicon import COLOURS
 from instructedit_models.medium import in_own_medium
 from instructedit_models.own_look import from_own_colour, in_own_colour, in_own_pattern, shape_in_own_colour
-from instructedit_models.separate import apart, of_one
+from instructedit_models.separate import apart, of_a_part, of_one
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
 from tools.context import ToolContext
@@ -221,9 +221,8 @@ def _in_own_medium(context: ToolContext, request: EditRequest, image: Image.Imag
 
 
 def _things(context: ToolContext, request: EditRequest, mask: np.ndarray) -> tuple[np.ndarray, ...]:
-    captions = request.input_caption, request.edited_caption
-    if request.change != "shape" and (request.change == "background" or of_one(captions) == captions):
-        return ()  # wheels of one car are seen together
+    if request.change == "background" or (request.change == "appearance" and of_a_part(request.edited_caption)):
+        return ()  # the wheels of a car are seen together
     conversation = context.conversation
     regions = conversation.mask_entry(request.mask_id).regions
     ids = [region.mask_id for region in regions if region.chosen and region.mask_id]

@@ -1,19 +1,21 @@
 """Verify, then retry: an edit whose check fails is swept over other parameters, and the best result is kept.
 
-`tools.editing` calls it. Strength and guidance are swept in one batch over the inversion that the first try cached;
-growing the mask needs one more inversion, again for a whole batch.
+`tools.editing` calls it. Several things are tried one by one: what passed is not made again. Strength and guidance are
+swept in one batch over the inversion that the first try cached; growing the mask needs one more inversion, again for a
+whole batch.
 """
 
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from instructedit_models.errors import ModelUnavailableError
-from instructedit_models.separate import edit_separately, sweep_separately
+from instructedit_models.separate import parts_of, united
 from instructedit_models.types import Change, Detector, EditOptions, EditResult, Progress
 from instructedit_models.verification import Known, Verification, Verifier
 from tools.context import EditOverrides, ToolContext
@@ -56,31 +58,45 @@ class Tried:
 
     Attributes:
         attempts: in the order made; the first has the parameters that were asked for.
-        kept: the one that passed, or else did best; the earlier of two that did as well.
+        things: where several things were edited one after the other, the tries at each; `attempts` are theirs together.
     """
 
     attempts: tuple[Attempt, ...]
+    things: tuple["Tried", ...] = ()
 
-    @property
+    @cached_property
     def kept(self) -> Attempt:
-        """The best."""
-        return max(self.attempts, key=lambda attempt: attempt.rank)
+        """What passed, or else did best, the earlier of two; of several things, what was kept of each as one."""
+        if not self.things:
+            return max(self.attempts, key=lambda attempt: attempt.rank)
+        each = [tried.kept for tried in self.things]
+        worst = min(each, key=lambda attempt: attempt.rank)
+        return Attempt(worst.options, united([attempt.result for attempt in each]), _together(each, worst))
 
     @property
     def unet_evaluations(self) -> int:
         """Of all tries together."""
         return sum(attempt.result.unet_evaluations for attempt in self.attempts)
 
+    @property
+    def again(self) -> bool:
+        """Whether anything was tried more than once."""
+        return len(self.attempts) > max(1, len(self.things))
+
     def verification_json(self) -> dict[str, Any] | None:
-        """The kept one's verification as data, with `attempts` where there were several."""
+        """The kept one's verification as data, with `attempts` where something was tried again."""
         checked = self.kept.verification
         if checked is None:
             return None
         data = plain_verification(checked)
-        if len(self.attempts) > 1:
+        if self.again:
             data["attempts"] = attempts_json(self)
             if not checked.passed:
-                data["note"] = f"None of {len(self.attempts)} tries passed the check; the best was kept: {data['note']}"
+                those = f"None of {len(self.attempts)} tries"
+                if self.things:
+                    failed = sum(not one.kept.rank[0] for one in self.things)
+                    those = f"{failed} of {len(self.things)} things never"
+                data["note"] = f"{those} passed the check; the best was kept: {data['note']}"
         return data
 
 
@@ -94,7 +110,7 @@ def try_edit(
     retries: int,
     things: Sequence[np.ndarray] = (),
 ) -> Tried:
-    """Edits, checks, and sweeps other parameters while the check fails.
+    """Edits, checks, and sweeps other parameters while the check fails; of several things each by itself.
 
     Args:
         context: models, settings, progress.
@@ -103,15 +119,33 @@ def try_edit(
         captions: the input caption and the edited caption.
         options: of the first try.
         change: the kind of change.
-        retries: sweeps at most.
-        things: the mask apart, as `edit_separately` takes it.
+        retries: sweeps at most, of each thing.
+        things: the mask apart, as `parts_of` takes it.
 
     Raises:
         What the editor raises.
     """
+    tried: list[Tried] = []
+    for part, said in parts_of(context.models.editor, mask, captions, options, things):
+        before = tried[-1].kept.result.image if tried else image
+        tried.append(_try_one(context, before, part, said, options, change, retries))
+    if len(tried) == 1:
+        return tried[0]
+    return Tried(tuple(attempt for one in tried for attempt in one.attempts), tuple(tried))
+
+
+def _try_one(
+    context: ToolContext,
+    image: Image.Image,
+    mask: np.ndarray,
+    captions: tuple[str, str],
+    options: EditOptions,
+    change: Change,
+    retries: int,
+) -> Tried:
     editor, turn = context.models.editor, context.turn
     with turn.timed("edit"):
-        result = edit_separately(editor, image, mask, captions, options, context.progress, things)
+        result = editor.edit(image, mask, *captions, options, context.progress)
     verifier = verifier_for(context, image, mask, captions, change)
     attempts = _checked(context, verifier, [options], [result])
     if attempts[0].verification is None:
@@ -120,9 +154,22 @@ def try_edit(
         if any(attempt.rank[0] for attempt in attempts):
             break
         with turn.timed("retry"):
-            results = sweep_separately(editor, image, mask, captions, wanted, context.progress, things)
+            results = editor.sweep(image, mask, *captions, wanted, context.progress)
         attempts += _checked(context, verifier, wanted, results)
     return Tried(tuple(attempts))
+
+
+def _together(each: Sequence[Attempt], worst: Attempt) -> Verification | None:
+    """What the checks say of several things: the sentence on the worst; None where one was not checked."""
+    told = [attempt.verification for attempt in each]
+    made = [one for one in told if one is not None]
+    if worst.verification is None or len(made) < len(told):
+        return None
+    checks: dict[str, bool | None] = {}
+    for name in dict.fromkeys(name for one in made for name in one.checks):
+        said = [known for one in made if (known := one.checks.get(name)) is not None]
+        checks[name] = all(said) if said else None
+    return dataclasses.replace(worst.verification, passed=all(one.passed for one in made), checks=checks)
 
 
 def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: int) -> Iterator[tuple[EditOptions, ...]]:
@@ -208,7 +255,10 @@ def check(context: ToolContext, verifier: Verifier | None, results: Sequence[Edi
 
 
 def attempts_json(tried: Tried) -> list[dict[str, Any]]:
-    """The tries as data: parameters, whether each passed, and which was kept."""
+    """The tries as data: of which thing, where there are several, parameters, whether each passed and was kept."""
+    if tried.things:
+        each = enumerate(map(attempts_json, tried.things), start=1)
+        return [{"thing": number, **attempt} for number, attempts in each for attempt in attempts]
     return [
         {
             "encoding_ratio": attempt.options.encoding_ratio,

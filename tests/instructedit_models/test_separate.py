@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from instructedit_models.editor import MaskedDDIMEditor
-from instructedit_models.separate import apart, edit_separately, groups, of_one
+from instructedit_models.separate import apart, edit_separately, groups, of_a_part, of_one
 from instructedit_models.types import EditOptions
 from tests.instructedit_models.tiny_diffusion import SCHEDULER_CONFIG, tiny_components
 
@@ -66,6 +66,20 @@ def test_each_group_pays_for_its_own_edit_and_nothing_else_changes(mask: np.ndar
 )
 def test_captions_of_several_are_worded_for_one(captions, expected) -> None:
     assert of_one(captions) == (expected or captions)
+
+
+@pytest.mark.parametrize(
+    ("caption", "part"),
+    [
+        ("photo of a blue roof", True),
+        ("Photo of red wheels", True),
+        ("leaves", True),
+        ("photo of cars", False),
+        ("", False),
+    ],
+)
+def test_captions_of_parts_are_told(caption: str, part: bool) -> None:
+    assert of_a_part(caption) is part
 
 
 def test_things_that_touch_are_told_apart() -> None:

@@ -104,6 +104,50 @@ def test_where_none_passes_that_is_said(workspace: Workspace) -> None:
     assert part.verified is False and len(part.attempts) == tries and part.checks["colour"] is False
 
 
+def test_of_several_things_only_that_which_fails_is_made_again(workspace: Workspace) -> None:
+    class Picky(Shy):
+        """Leaves the right box as it is at first."""
+
+        def edit(self, image, mask, input_caption, edited_caption, options, progress=None) -> EditResult:  # type: ignore[no-untyped-def]
+            self.pleased = lambda wanted: wanted.encoding_ratio == 1.0 or np.flatnonzero(mask.any(axis=0)).min() < 64
+            return super().edit(image, mask, input_caption, edited_caption, options, progress)
+
+    context = context_for(workspace, lambda options: True)
+    painter = context.models.editor = Picky(lambda options: True)  # type: ignore[misc]
+    captions = {"input_caption": "photo of red boxes", "edited_caption": "photo of green boxes"}
+    edit(context, "all red boxes", "green", **captions)
+    node = made(context)
+    assert node.verified and node.options.encoding_ratio in (0.5, 1.0)
+    attempts = node.verification["attempts"]
+    assert [one["thing"] for one in attempts] == [1, *[2] * (len(attempts) - 1)] and len(attempts) > 2
+    assert (
+        [one["thing"] for one in attempts if one["kept"]]
+        == [1, 2]
+        == [one["thing"] for one in attempts if one["passed"]][:2]
+    )
+    assert len(painter.calls) == len(attempts)
+    mask = context.conversation.mask(node.mask_id)
+    assert (pixels(context, "image_2")[mask] == COLOURS["green"]).all()
+
+
+def test_several_things_that_pass_at_once_were_not_tried_again(workspace: Workspace) -> None:
+    context = context_for(workspace, lambda options: True)
+    captions = {"input_caption": "photo of red boxes", "edited_caption": "photo of green boxes"}
+    edit(context, "all red boxes", "green", **captions)
+    node = made(context)
+    assert node.verified and "attempts" not in node.verification and node.unet_evaluations == 150
+    assert node.verification["checks"]["colour"] is True
+
+
+def test_which_of_several_things_never_passed_is_counted(workspace: Workspace) -> None:
+    context = context_for(workspace, lambda options: False)
+    captions = {"input_caption": "photo of red boxes", "edited_caption": "photo of green boxes"}
+    edit(context, "all red boxes", "green", **captions)
+    node = made(context)
+    assert not node.verified and node.verification["checks"]["colour"] is False
+    assert node.verification["note"].startswith("2 of 2 things never passed the check; the best was kept: The result")
+
+
 def test_no_retries_by_default_and_when_switched_off(workspace: Workspace) -> None:
     assert ToolSettings().retries == 0
     context = context_for(workspace, lambda options: False, retries=0)
