@@ -20,6 +20,7 @@ from benchmarks.measures import HIGHER, METRICS, Measures, captions_of
 from benchmarks.methods import OURS, Planner, make_method, method_names, try_method
 from benchmarks.record import only_added_since
 from benchmarks.scenes import tracked
+from instructedit_models.baselines.registry import has_mask
 from instructedit_models.errors import BadParameterError, InstructEditError, ModelUnavailableError
 from instructedit_models.model_sets import ModelSet
 
@@ -130,7 +131,9 @@ def differences_of(cases: Sequence[Mapping[str, Any]], methods: Sequence[str]) -
 
 
 def _told(case: Mapping[str, Any], metric: str) -> float | None:
-    return None if case["error"] and metric in UNTOUCHED else case["metrics"].get(metric)
+    if (case["error"] and metric in UNTOUCHED) or (metric == "mask_iou" and not has_mask(case["method"])):
+        return None  # what finds nothing is counted with an IoU of 0, which a method without masks has not earned
+    return case["metrics"].get(metric)
 
 
 def claims_of(differences: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

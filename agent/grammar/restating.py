@@ -12,7 +12,7 @@ from agent.grammar.looks import parse_look
 from agent.grammar.number import singular
 from agent.grammar.tokens import tokenize
 from agent.plans import EditPlan
-from instructedit_models.lexicon import OWNED
+from instructedit_models.lexicon import COLOURS, MATERIALS, OWNED
 
 __all__ = ["restated"]
 
@@ -45,6 +45,8 @@ _EDITS = r"(?:edits?|changes?|steps?|ones?|things?|turns?|versions?)"
 _AWAY = r"(?:scratch|scrap|ditch|drop|delete|remove|lose|get rid of|throw (?:away|out)|forget(?: about)?|toss)"
 _NP = r"(?:the|my|our|his|her|its) [\w' -]{2,50}?"
 _LOOK = r"[a-z-]+(?: [a-z-]+)?"
+_SHADE = rf"(?:(?:light|dark|bright|pale|deep)[ -])?(?:{'|'.join(sorted(COLOURS | MATERIALS))})"
+_SAVE = r"(?:except|but|apart from|other than|save)"
 _EASED = r"(?:a (?:notch|bit|little|tad|touch|lot)|some|slightly|one notch|(?:even )?further|more|even more)"
 _ALREADY = r"(?: please| again| then| now| after all)*"
 _NICE = r"(?:fine|ok|okay|good|better|nicer|best|alright|all right|perfect|great|prettier)"
@@ -119,8 +121,8 @@ _TURNS: tuple[tuple[str, str], ...] = (
     (r"so (?:should|must|could)(?: be)? (.+)", r"the same for \1"),
     (r"ditto(?: for| with| on)? (.+)", r"the same for \1"),
     (rf"({_NP}),? next", r"the same for \1"),
-    (rf"(make|paint|colou?r|turn|dye) (?:everything|all of it|all) ({_LOOK}) (?:except|but|apart from|other than|save) "
-     r"(?:for )?(.+)", r"\1 everything except \3 \2"),
+    (rf"(make|paint|colou?r|turn|dye) (?:(?:everything|all of it) (?!of\b)|all (?={_SHADE} {_SAVE}))({_LOOK}) "
+     rf"{_SAVE} (?:for )?(.+)", r"\1 everything except \3 \2"),
     (r"(?:put|place|set|move) (?:everything|it all|them all|all of (?:it|them|this)|the whole (?:thing|scene|picture)) "
      r"(on|in|at|into) (.+)", r"put it \1 \2"),
     (rf"(?:.*\b)?(?:a different|another|a new|some other) (?:colou?r|material|look) (?:for|on) ({_NP}),? "

@@ -57,6 +57,11 @@ _ONE = re.compile(
     r"\b(?P<det>the|this|that|both|all|each|every|these|those|its?)\s+(?P<mid>(?:[a-z-]+\s+){0,3}?)"
     r"(?P<one>ones?)\b(?! of\b)"
 )
+_LEFT_OUT = re.compile(
+    r"\b(?!(?:everything|all|anything|them|those|these|both)\b)[a-z]+,? "
+    r"(?:except|but|but not|apart from|aside from|other than|save|besides|excluding)(?: for)? $"
+)
+"""Before "the red one": the noun that it stands for was said in the same breath, "all the trees except"."""
 _REST = re.compile(r"\b(?:all )?(?:of )?the (?:rest|others|remaining ones|remainder)\b(?: of (?:them|those))?")
 _LEFT_OVER = re.compile(r"\b(?:(?:one|ones) that (?:is|are) left|(?:last )?(?:remaining|leftover) (?=ones?\b))")
 _NUMBERED = re.compile(rf"^(?:the )?(?:number|no\.?|nr\.?|#) ?(?P<number>\d|{'|'.join(CARDINALS)})$")
@@ -206,6 +211,8 @@ class _Before:
 
     def _one(self, match: re.Match[str]) -> str:
         middle = match["mid"].strip()
+        if _LEFT_OUT.search(match.string[: match.start()]):
+            return match.group()
         if not middle and match["one"] == "one" and match["det"] in {"this", "that"}:
             return "it"
         if match["one"] == "ones":

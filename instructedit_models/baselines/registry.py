@@ -13,7 +13,7 @@ from instructedit_models.errors import BadParameterError
 if TYPE_CHECKING:
     from instructedit_models.baselines.work import Method
 
-__all__ = ["METHODS", "OURS", "make_method", "parameters_of"]
+__all__ = ["METHODS", "OURS", "has_mask", "make_method", "parameters_of"]
 
 OURS = "instructedit"
 """This project's own way of editing, which is no baseline."""
@@ -52,6 +52,11 @@ def make_method(name: str, parameters: Mapping[str, Any] | None = None) -> "Meth
 def parameters_of(name: str) -> dict[str, Any]:
     """A method's own parameters and their defaults."""
     return {each.name: each.default for each in fields(_class(name))}
+
+
+def has_mask(name: str) -> bool:
+    """Whether a method edits inside a mask at all; what is no baseline does."""
+    return name not in METHODS or _class(name).mask_source != "none"
 
 
 def _class(name: str) -> Any:

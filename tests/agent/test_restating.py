@@ -114,6 +114,17 @@ def test_history_and_feedback(text: str, kind: str, about: object) -> None:
             "make everything blue except the cat",
             [("everything except the cat", "a blue background")],
         ),
+        ("make the fish yellow", "paint all red but the cat", [("everything except the cat", "a red background")]),
+        (
+            "make the fish yellow",
+            "turn all the trees except the purple one into birds",
+            [("all the trees except the purple one", "birds")],
+        ),
+        (
+            "make the fish yellow",
+            "make all orange boxes other than the left one blue",
+            [("all orange boxes other than the left one", "blue boxes")],
+        ),
         ("make the fish yellow", "try snow instead", [("background", "snow")]),
         ("make the fish yellow", "put everything in the snow", [("background", "snow")]),
         ("make both flowers white", "I only wanted the left one", [("left flower", "a white flower")]),

@@ -143,6 +143,18 @@ def test_a_whole_run_and_its_claims(cases: list[Case], models: Any, keeper: Keep
     assert len(keeper.cases) == before, "what the record holds is not run again"
 
 
+def test_a_method_without_masks_has_no_overlap_even_where_it_fails():
+    cases = [
+        {"case": "1", "group": 1, "type": "part", "method": name, "error": "no plan", "metrics": {"mask_iou": 0.0}}
+        for name in ("instructedit", "diffedit", "mdp")
+    ]
+    rows = {row["method"]: row for row in table1.rows_of(cases, ("instructedit", "diffedit", "mdp"))}
+    assert rows["instructedit"]["mask_iou"] == rows["diffedit"]["mask_iou"] == 0 and rows["mdp"]["mask_iou"] is None
+    differences = table1.differences_of(cases, ("instructedit", "mdp"))
+    (verdict,) = [each["verdict"] for each in differences if each["metric"] == "mask_iou"]
+    assert verdict == "unknown"
+
+
 def test_a_record_of_other_settings_is_not_gone_on_from(tmp_path: Path):
     path, record = tmp_path / "r.json", {"commit": "a", "settings": {"seed": 1, "types": ("part",)}}
     assert table1._resumed(path, record) == []
