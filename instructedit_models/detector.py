@@ -24,8 +24,10 @@ from instructedit_models.types import Detection
 
 __all__ = ["DetectionOptions", "GroundingDinoPyDetector", "TransformersDetector"]
 
+_Answer = tuple[torch.Tensor, torch.Tensor]
+_TOGETHER = 1 << 20
+"""Pixels, as the network sees them, that go through it at once."""
 _EMPTY_WORDS = frozenset("a an the of on in at to and or with is are that which my your this these those".split())
-
 
 Score = Literal["max", "all_words"]
 
@@ -192,20 +194,37 @@ class _GroundingDino(ABC):
         _check_words(self.tokenizer, prompt)
         return self._detect(image, prompt, self.options)
 
+    def detect_each(self, image: Image.Image, phrases: Sequence[str]) -> list[list[Detection]]:
+        """What `detect` finds for each of several phrases, in as few passes as fit; raises as it does."""
+        prompts = [_prompt(phrase) for phrase in phrases]
+        for prompt in prompts:
+            _check_words(self.tokenizer, prompt)
+        if any(self._count(prompt) > self.max_tokens for prompt in prompts):
+            return [self._detect(image, prompt, self.options) for prompt in prompts]
+        seen = padded(image.convert("RGB"))
+        answers = zip(prompts, self._forward_each(seen, [prompt.text for prompt in prompts]), strict=True)
+        return [self._read(image, seen, prompt, answer, self.options) for prompt, answer in answers]
+
     def detect_published(self, image: Image.Image, phrase: str) -> list[Detection]:
         """As the authors' code: a box is as good as its best token, and unknown words are passed over."""
         return self._detect(image, _prompt(phrase), replace(self.options, score="max"))
 
     def _detect(self, image: Image.Image, prompt: _Prompt, options: DetectionOptions) -> list[Detection]:
-        encoding = self.tokenizer(prompt.text, return_offsets_mapping=True)
-        count = len(encoding["input_ids"])
-        if count > self.max_tokens:
+        if (count := self._count(prompt)) > self.max_tokens:
             return self._detect_by_halves(image, prompt, count, options)
         seen = padded(image.convert("RGB"))
-        tokens, boxes = self._forward(seen, prompt.text)
+        return self._read(image, seen, prompt, self._forward(seen, prompt.text), options)
+
+    def _count(self, prompt: _Prompt) -> int:
+        return len(self.tokenizer(prompt.text)["input_ids"])
+
+    def _read(
+        self, image: Image.Image, seen: Image.Image, prompt: _Prompt, answer: _Answer, options: DetectionOptions
+    ) -> list[Detection]:
+        tokens, boxes = answer
         boxes = boxes * boxes.new_tensor([seen.width / image.width, seen.height / image.height] * 2)
-        scores = _word_scores(prompt, encoding["offset_mapping"], tokens)
-        return _detections(prompt, scores, boxes, image.size, options)
+        offsets = self.tokenizer(prompt.text, return_offsets_mapping=True)["offset_mapping"]
+        return _detections(prompt, _word_scores(prompt, offsets, tokens), boxes, image.size, options)
 
     def _detect_by_halves(
         self, image: Image.Image, prompt: _Prompt, count: int, options: DetectionOptions
@@ -224,8 +243,12 @@ class _GroundingDino(ABC):
         return [found[i] for i in nms(boxes, scores, options.nms_iou).tolist()]
 
     @abstractmethod
-    def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _forward(self, image: Image.Image, text: str) -> _Answer:
         """Scores (queries, tokens), 0 to 1, and boxes (queries, 4), centre and size as shares; float, on the CPU."""
+
+    def _forward_each(self, image: Image.Image, texts: Sequence[str]) -> list[_Answer]:
+        """`_forward` for each text."""
+        return [self._forward(image, text) for text in texts]
 
 
 class TransformersDetector(_GroundingDino):
@@ -322,17 +345,27 @@ class TransformersDetector(_GroundingDino):
         """Looks at the next picture anew, even if it is the last one."""
         self._features.forget()
 
+    def _forward(self, image: Image.Image, text: str) -> _Answer:
+        return self._forward_each(image, [text])[0]
+
     @torch.inference_mode()
-    def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:
-        tokens = self.tokenizer(text, return_tensors="pt", return_token_type_ids=True)
+    def _forward_each(self, image: Image.Image, texts: Sequence[str]) -> list[_Answer]:
         pixels = self.image_processor(images=image, return_tensors="pt")
         device, dtype = self.model.device, self.model.dtype
-        output = self.model(
-            pixel_values=pixels["pixel_values"].to(device, dtype),
-            pixel_mask=pixels["pixel_mask"].to(device) if "pixel_mask" in pixels else None,
-            **{name: tensor.to(device) for name, tensor in tokens.items()},
-        )
-        return output.logits[0].float().sigmoid().cpu(), output.pred_boxes[0].float().cpu()
+        values = pixels["pixel_values"].to(device, dtype)
+        mask = pixels["pixel_mask"].to(device) if "pixel_mask" in pixels else None
+        step = max(1, _TOGETHER // (values.shape[-2] * values.shape[-1]))
+        found = []
+        for start in range(0, len(texts), step):
+            some = list(texts[start : start + step])
+            tokens = self.tokenizer(some, padding=True, return_tensors="pt", return_token_type_ids=True)
+            output = self.model(
+                pixel_values=values.expand(len(some), -1, -1, -1),
+                pixel_mask=mask.expand(len(some), -1, -1) if mask is not None else None,
+                **{name: tensor.to(device) for name, tensor in tokens.items()},
+            )
+            found += zip(output.logits.float().sigmoid().cpu(), output.pred_boxes.float().cpu(), strict=True)
+        return found
 
 
 class GroundingDinoPyDetector(_GroundingDino):
@@ -360,7 +393,7 @@ class GroundingDinoPyDetector(_GroundingDino):
         self.image_processor = GroundingDinoImageProcessor()
 
     @torch.inference_mode()
-    def _forward(self, image: Image.Image, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _forward(self, image: Image.Image, text: str) -> _Answer:
         pixels = self.image_processor(images=image, return_tensors="pt")["pixel_values"]
         device = next(self.model.parameters()).device
         output = self.model(pixels.to(device), captions=[text])

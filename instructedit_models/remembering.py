@@ -4,6 +4,7 @@ A conversation asks for the same things again, and a search asks for several thi
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from instructedit_models.types import Detection, Detector
 
-__all__ = ["KeptFeatures", "RememberingDetector"]
+__all__ = ["KeptFeatures", "RememberingDetector", "detect_each"]
 
 _ANSWERS = 128
 _LARGEST = 1 << 20
@@ -29,16 +30,23 @@ class RememberingDetector:
 
     def detect(self, image: Image.Image, phrase: str) -> list[Detection]:
         """As the other detector; larger pictures are always looked at again. Raises what it raises."""
+        return self.detect_each(image, [phrase])[0]
+
+    def detect_each(self, image: Image.Image, phrases: Sequence[str]) -> list[list[Detection]]:
+        """What is found for each of several phrases, those that are not known yet asked for together."""
         if image.width * image.height > _LARGEST:
-            return self.detector.detect(image, phrase)
-        key = (blake2b(image.tobytes(), digest_size=16, key=repr((image.mode, image.size)).encode()).digest(), phrase)
-        if key in self._known:
+            return detect_each(self.detector, image, phrases)
+        picture = blake2b(image.tobytes(), digest_size=16, key=repr((image.mode, image.size)).encode()).digest()
+        new = [phrase for phrase in dict.fromkeys(phrases) if (picture, phrase) not in self._known]
+        answers = dict(zip(new, detect_each(self.detector, image, new), strict=True)) if new else {}
+        for phrase in phrases:
+            key = picture, phrase
+            answers.setdefault(phrase, self._known.get(key, []))
+            self._known[key] = answers[phrase]
             self._known.move_to_end(key)
-        else:
-            self._known[key] = self.detector.detect(image, phrase)
-            while len(self._known) > self._answers:
-                self._known.popitem(last=False)
-        return list(self._known[key])
+        while len(self._known) > self._answers:
+            self._known.popitem(last=False)
+        return [list(answers[phrase]) for phrase in phrases]
 
     def forget(self) -> None:
         """Looks at every picture anew, so that what a search costs does not depend on what was searched before."""
@@ -47,10 +55,17 @@ class RememberingDetector:
             forget()
 
 
+def detect_each(detector: Detector, image: Image.Image, phrases: Sequence[str]) -> list[list[Detection]]:
+    """What a detector finds for each of several phrases: together where it can, else one after the other."""
+    together = getattr(detector, "detect_each", None)
+    return together(image, phrases) if together else [detector.detect(image, phrase) for phrase in phrases]
+
+
 class KeptFeatures:
     """Lets the image backbone of transformers' Grounding DINO keep what it made of its last picture.
 
-    Backbone features do not depend on the text, so that the second phrase about a picture does not pay for them.
+    Backbone features do not depend on the text, so that the second phrase about a picture does not pay for them, nor do
+    several that are asked for together: a batch of one picture is looked at once.
     """
 
     def __init__(self, backbone: torch.nn.Module) -> None:
@@ -61,6 +76,11 @@ class KeptFeatures:
 
     def __call__(self, pixel_values: torch.Tensor, pixel_mask: torch.Tensor) -> tuple[list[Any], ...]:
         """Features and positions of each level, in lists of their own, since the model adds to them."""
+        count = len(pixel_values)
+        if count > 1 and _alike(pixel_values) and _alike(pixel_mask):
+            features, positions = self(pixel_values[:1], pixel_mask[:1])
+            many = [(maps.expand(count, -1, -1, -1), mask.expand(count, -1, -1)) for maps, mask in features]
+            return many, [place.expand(count, *[-1] * (place.ndim - 1)) for place in positions]
         kept = self._kept
         if kept is None or not (_same(kept[0], pixel_values) and _same(kept[1], pixel_mask)):
             self._kept = kept = pixel_values, pixel_mask, self._forward(pixel_values, pixel_mask)
@@ -69,6 +89,10 @@ class KeptFeatures:
     def forget(self) -> None:
         """Keeps nothing."""
         self._kept = None
+
+
+def _alike(batch: torch.Tensor) -> bool:
+    return bool((batch == batch[:1]).all())
 
 
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool:

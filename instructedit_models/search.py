@@ -6,6 +6,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from instructedit_models.errors import NothingFoundError, UnknownWordError, User
 from instructedit_models.hypernyms import hyponyms
 from instructedit_models.lexicon import singular
 from instructedit_models.reference import Reference
+from instructedit_models.remembering import detect_each
 from instructedit_models.rivals import Opinion, distinct, unrivalled
 from instructedit_models.types import Box, Detection, Detector, Segmenter
 from instructedit_models.verification import square_around
@@ -207,11 +209,8 @@ class Search:
 
     def _detected(self, phrases: Sequence[str]) -> list[Detection]:
         step = self.options.phrases_per_prompt
-        return [
-            each
-            for start in range(0, len(phrases), step)
-            for each in self.models.detector.detect(self.image, " . ".join(phrases[start : start + step]))
-        ]
+        prompts = [" . ".join(phrases[start : start + step]) for start in range(0, len(phrases), step)]
+        return list(chain.from_iterable(detect_each(self.models.detector, self.image, prompts)))
 
     def _objects(self, phrases: Sequence[str]) -> list[Found]:
         """Everything that any of the phrases fits, each thing once."""

@@ -121,6 +121,23 @@ def test_the_features_of_a_picture_serve_all_phrases():
     assert set(detector.model.state_dict()) == set(tiny_model().state_dict())
 
 
+def test_several_phrases_are_found_together_as_one_by_one():
+    detector = tiny_detector(box_threshold=0.0, text_threshold=0.0)
+    looked = []
+    backbone = detector.model.model.backbone.conv_encoder
+    backbone.register_forward_hook(lambda _module, _given, _made: looked.append(1))
+    phrases = ["cat", "red car . dog", "the house"]
+    together = detector.detect_each(picture(), phrases)
+    assert len(looked) == 1
+    for phrase, found in zip(phrases, together, strict=True):
+        alone = detector.detect(picture(), phrase)
+        assert [one.phrase for one in found] == [one.phrase for one in alone] and len(found) > 0
+        assert np.allclose([one.box for one in found], [one.box for one in alone], atol=1e-3)
+        assert np.allclose([one.score for one in found], [one.score for one in alone], atol=1e-5)
+    assert len(looked) == 1
+    assert detector.detect_each(picture(), []) == []
+
+
 def test_saved_weights_load_to_the_same_detector(tmp_path):
     detector = tiny_detector(box_threshold=0.0)
     detector.model.save_pretrained(tmp_path)

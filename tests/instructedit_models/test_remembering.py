@@ -47,6 +47,15 @@ def test_what_was_asked_long_ago_is_forgotten() -> None:
     assert inner.looked == 4
 
 
+def test_of_several_questions_only_the_new_ones_are_asked() -> None:
+    inner = Counting()
+    detector = RememberingDetector(inner)
+    image = Image.new("RGB", (8, 8))
+    detector.detect(image, "cat")
+    found = detector.detect_each(image, ["dog", "cat", "dog"])
+    assert [each[0].phrase for each in found] == ["dog", "cat", "dog"] and inner.looked == 2
+
+
 def test_forgetting_reaches_the_detector() -> None:
     inner = Counting()
     detector = RememberingDetector(inner)
