@@ -159,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
         }
         return sum(losses.values(), torch.zeros(())), {name: float(loss.detach()) for name, loss in losses.items()}
 
-    train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish, save_every=60.0)
+    train(run, model, batches(run.work, run.batch, run.seed), loss_of, finish=finish)
 
 
 if __name__ == "__main__":

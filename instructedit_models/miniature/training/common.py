@@ -29,6 +29,9 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 CARD = "training.json"
 """Beside each of them: the recipe, its steps and seeds, and the figures that it reached."""
 
+SAVE_EVERY = 240.0
+"""Seconds between a training's checkpoints."""
+
 HELPERS_RATE = 3e-3
 """The learning rate of what only helps the training, while it is taught alone."""
 
@@ -191,7 +194,6 @@ def train(
     *,
     finish: Callable[[nn.Module, int], None],
     steps: int = 0,
-    save_every: float = 240.0,
     muon: float = MUON,
     committed: nn.Module | None = None,
 ) -> None:
@@ -204,7 +206,6 @@ def train(
         loss_of: a batch's loss and what to log beside it.
         finish: validates and writes weights; called at the end, with the average in place.
         steps: what the model has been trained for where there is no checkpoint.
-        save_every: seconds between checkpoints.
         muon: as `Optimisers` takes it.
         committed: the part of `model` that is committed; all else only helps to train it. None is all of it.
     """
@@ -225,7 +226,7 @@ def train(
     while True:
         now = time.monotonic()
         over = now - start > run.minutes * 60
-        if over or now - saved > save_every:
+        if over or now - saved > SAVE_EVERY:
             state = {"model": model.state_dict(), "optimisers": optimisers.state_dict(), "average": average.values}
             write_atomically(run.checkpoint, {**state, "step": step, "seconds": trained + now - start})
             saved = time.monotonic()
