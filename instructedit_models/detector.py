@@ -355,7 +355,7 @@ class TransformersDetector(_GroundingDino):
         values = pixels["pixel_values"].to(device, dtype)
         mask = pixels["pixel_mask"].to(device) if "pixel_mask" in pixels else None
         step = max(1, _TOGETHER // (values.shape[-2] * values.shape[-1]))
-        found = []
+        found: list[_Answer] = []
         for start in range(0, len(texts), step):
             some = list(texts[start : start + step])
             tokens = self.tokenizer(some, padding=True, return_tensors="pt", return_token_type_ids=True)
