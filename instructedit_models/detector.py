@@ -190,41 +190,36 @@ class _GroundingDino(ABC):
             UnknownWordError: the text encoder does not know a content word of the phrase.
             BadInstructionError: the phrase holds no word, or too many.
         """
-        prompt = _prompt(phrase)
-        _check_words(self.tokenizer, prompt)
-        return self._detect(image, prompt, self.options)
+        return self.detect_each(image, [phrase])[0]
 
     def detect_each(self, image: Image.Image, phrases: Sequence[str]) -> list[list[Detection]]:
         """What `detect` finds for each of several phrases, in as few passes as fit; raises as it does."""
         prompts = [_prompt(phrase) for phrase in phrases]
         for prompt in prompts:
             _check_words(self.tokenizer, prompt)
-        if any(self._count(prompt) > self.max_tokens for prompt in prompts):
-            return [self._detect(image, prompt, self.options) for prompt in prompts]
-        seen = padded(image.convert("RGB"))
-        answers = zip(prompts, self._forward_each(seen, [prompt.text for prompt in prompts]), strict=True)
-        return [self._read(image, seen, prompt, answer, self.options) for prompt, answer in answers]
+        return self._detect_each(image, prompts, self.options)
 
     def detect_published(self, image: Image.Image, phrase: str) -> list[Detection]:
         """As the authors' code: a box is as good as its best token, and unknown words are passed over."""
-        return self._detect(image, _prompt(phrase), replace(self.options, score="max"))
+        return self._detect_each(image, [_prompt(phrase)], replace(self.options, score="max"))[0]
 
-    def _detect(self, image: Image.Image, prompt: _Prompt, options: DetectionOptions) -> list[Detection]:
-        if (count := self._count(prompt)) > self.max_tokens:
-            return self._detect_by_halves(image, prompt, count, options)
+    def _detect_each(
+        self, image: Image.Image, prompts: Sequence[_Prompt], options: DetectionOptions
+    ) -> list[list[Detection]]:
+        encodings = [self.tokenizer(prompt.text, return_offsets_mapping=True) for prompt in prompts]
+        counts = [len(encoding["input_ids"]) for encoding in encodings]
+        if len(prompts) > 1 and max(counts) > self.max_tokens:
+            return [self._detect_each(image, [prompt], options)[0] for prompt in prompts]
+        if counts and counts[0] > self.max_tokens:
+            return [self._detect_by_halves(image, prompts[0], counts[0], options)]
         seen = padded(image.convert("RGB"))
-        return self._read(image, seen, prompt, self._forward(seen, prompt.text), options)
-
-    def _count(self, prompt: _Prompt) -> int:
-        return len(self.tokenizer(prompt.text)["input_ids"])
-
-    def _read(
-        self, image: Image.Image, seen: Image.Image, prompt: _Prompt, answer: _Answer, options: DetectionOptions
-    ) -> list[Detection]:
-        tokens, boxes = answer
-        boxes = boxes * boxes.new_tensor([seen.width / image.width, seen.height / image.height] * 2)
-        offsets = self.tokenizer(prompt.text, return_offsets_mapping=True)["offset_mapping"]
-        return _detections(prompt, _word_scores(prompt, offsets, tokens), boxes, image.size, options)
+        found = []
+        answers = self._forward_each(seen, [prompt.text for prompt in prompts])
+        for prompt, encoding, (tokens, boxes) in zip(prompts, encodings, answers, strict=True):
+            boxes = boxes * boxes.new_tensor([seen.width / image.width, seen.height / image.height] * 2)
+            scores = _word_scores(prompt, encoding["offset_mapping"], tokens)
+            found.append(_detections(prompt, scores, boxes, image.size, options))
+        return found
 
     def _detect_by_halves(
         self, image: Image.Image, prompt: _Prompt, count: int, options: DetectionOptions
@@ -236,7 +231,7 @@ class _GroundingDino(ABC):
             )
         middle = len(phrases) // 2
         halves = [_prompt(" . ".join(half)) for half in (phrases[:middle], phrases[middle:])]
-        found = [each for half in halves for each in self._detect(image, half, options)]
+        found = [each for half in self._detect_each(image, halves, options) for each in half]
         if not found:
             return []
         boxes, scores = torch.tensor([each.box for each in found]), torch.tensor([each.score for each in found])

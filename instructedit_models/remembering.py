@@ -37,16 +37,16 @@ class RememberingDetector:
         if image.width * image.height > _LARGEST:
             return detect_each(self.detector, image, phrases)
         picture = blake2b(image.tobytes(), digest_size=16, key=repr((image.mode, image.size)).encode()).digest()
-        new = [phrase for phrase in dict.fromkeys(phrases) if (picture, phrase) not in self._known]
-        answers = dict(zip(new, detect_each(self.detector, image, new), strict=True)) if new else {}
-        for phrase in phrases:
-            key = picture, phrase
-            answers.setdefault(phrase, self._known.get(key, []))
-            self._known[key] = answers[phrase]
+        keys = {phrase: (picture, phrase) for phrase in phrases}
+        if new := [phrase for phrase, key in keys.items() if key not in self._known]:
+            for phrase, found in zip(new, detect_each(self.detector, image, new), strict=True):
+                self._known[keys[phrase]] = found
+        for key in keys.values():
             self._known.move_to_end(key)
+        answers = [list(self._known[keys[phrase]]) for phrase in phrases]
         while len(self._known) > self._answers:
             self._known.popitem(last=False)
-        return [list(answers[phrase]) for phrase in phrases]
+        return answers
 
     def forget(self) -> None:
         """Looks at every picture anew, so that what a search costs does not depend on what was searched before."""

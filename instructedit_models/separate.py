@@ -152,7 +152,7 @@ def _of_one(caption: str) -> str | None:
         return None
     noun = match["noun"].lower()
     noun = noun if noun in _LIKE_ONE else singular(noun) or ""
-    if not noun or noun in OWNED:  # petals are seen together
+    if not noun or of_a_part(caption):  # petals are seen together
         return None
     thing = " ".join([*(word for word in match["looks"].split() if word.lower() not in CARDINALS), noun])
     return f"{match['medium'] or ''}{with_article(thing)}"

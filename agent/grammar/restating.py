@@ -121,7 +121,7 @@ _TURNS: tuple[tuple[str, str], ...] = (
     (r"so (?:should|must|could)(?: be)? (.+)", r"the same for \1"),
     (r"ditto(?: for| with| on)? (.+)", r"the same for \1"),
     (rf"({_NP}),? next", r"the same for \1"),
-    (rf"(make|paint|colou?r|turn|dye) (?:(?:everything|all of it) (?!of\b)|all (?={_SHADE} {_SAVE}))({_LOOK}) "
+    (rf"(make|paint|colou?r|turn|dye) (?:(?:everything|all of it) |all (?={_SHADE} {_SAVE}))({_LOOK}) "
      rf"{_SAVE} (?:for )?(.+)", r"\1 everything except \3 \2"),
     (r"(?:put|place|set|move) (?:everything|it all|them all|all of (?:it|them|this)|the whole (?:thing|scene|picture)) "
      r"(on|in|at|into) (.+)", r"put it \1 \2"),

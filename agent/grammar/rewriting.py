@@ -17,7 +17,7 @@ from agent.grammar.phrases import NounPhrase
 from agent.grammar.references import edited_thing
 from agent.grammar.tokens import tokenize
 from agent.grammar.verbs import verb_at
-from agent.grammar.wordclasses import is_look
+from agent.grammar.wordclasses import EXCLUDING, is_look
 from agent.plans import EditPlan
 from instructedit_models.lexicon import ORDINALS, OWNED, SIDE_ADJECTIVES, SIZES
 from instructedit_models.numerals import CARDINALS, ORDINAL_WORDS
@@ -59,7 +59,7 @@ _ONE = re.compile(
 )
 _LEFT_OUT = re.compile(
     r"\b(?!(?:everything|all|anything|them|those|these|both)\b)[a-z]+,? "
-    r"(?:except|but|but not|apart from|aside from|other than|save|besides|excluding)(?: for)? $"
+    rf"(?:{'|'.join(EXCLUDING)}|save)(?: for)? $"
 )
 """Before "the red one": the noun that it stands for was said in the same breath, "all the trees except"."""
 _REST = re.compile(r"\b(?:all )?(?:of )?the (?:rest|others|remaining ones|remainder)\b(?: of (?:them|those))?")

@@ -22,6 +22,8 @@ PREPOSITIONS = frozenset(
     "from without along across underneath atop opposite upon within beyond through off past amid onto".split()
 )
 
+EXCLUDING = ("except for", "except", "apart from", "other than", "but not", "but", "besides", "excluding", "aside from")
+
 _JOINED_PREPOSITIONS: tuple[Tokens, ...] = tuple(
     tuple(phrase.split())
     for phrase in (
@@ -30,7 +32,7 @@ _JOINED_PREPOSITIONS: tuple[Tokens, ...] = tuple(
         "on the left side of", "on the right side of", "in the middle of", "in the center of", "in the centre of",
         "to the left side of", "to the right side of", "at the top of", "at the bottom of", "closest to", "nearest to",
         "nearest", "furthest from", "farthest from", "away from", "facing", "wearing", "holding", "carrying",
-        "except for", "except", "apart from", "other than", "but not", "but", "besides", "excluding", "aside from",
+        *EXCLUDING,
         "not", "and not", "underneath",
     )
 )  # fmt: skip

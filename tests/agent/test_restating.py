@@ -114,6 +114,11 @@ def test_history_and_feedback(text: str, kind: str, about: object) -> None:
             "make everything blue except the cat",
             [("everything except the cat", "a blue background")],
         ),
+        (
+            "make the fish yellow",
+            "make everything of wood except the cat",
+            [("everything except the cat", "a wooden background")],
+        ),
         ("make the fish yellow", "paint all red but the cat", [("everything except the cat", "a red background")]),
         (
             "make the fish yellow",
