@@ -37,7 +37,7 @@ def describe_section(describer: Describer, scenes: Sequence[Drawn]) -> Section:
                 {"seed": drawn.seed, "medium": drawn.scene.medium, "said": said.text, "named": found, "of": wanted}
             )
     section.rows.append(rate("BLIP-2: medium right", media, Bar(">=", 0.98)))
-    section.rows.append(rate("BLIP-2: objects named with the right colour (recall)", named, Bar(">=", 0.88), scene_of))
+    section.rows.append(rate("BLIP-2: objects named with the right colour (recall)", named, Bar(">=", 0.95), scene_of))
     section.rows.append(rate("the same words, another scene's objects", by_chance, indent=True))
     return section
 

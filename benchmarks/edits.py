@@ -24,7 +24,7 @@ from instructedit_models.model_sets import ModelSet
 
 __all__ = ["EditTrial", "changed_outside", "edit_cases", "edits_section", "true_mask_of", "try_edit"]
 
-BARS = {"recolour": 0.85, "material": 0.60, "noun": 0.60, "part": 0.70}
+BARS = {"recolour": 0.95, "material": 0.90, "noun": 0.88, "part": 0.88}
 NAMES = {
     "recolour": "recolour succeeds",
     "material": "re-material succeeds (judge)",

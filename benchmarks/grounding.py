@@ -123,12 +123,12 @@ def rows_of(trials: Sequence[Trial]) -> list[Row]:
     failed = [trial.error for trial in trials if trial.error]
     ties = sum(trial.ambiguous for trial in trials)
     note = ", ".join(f"{error}: {failed.count(error)}" for error in sorted(set(failed)))
-    rows = [share("right object or part chosen", trials, Bar(">=", 0.93), note=note)]
+    rows = [share("right object or part chosen", trials, Bar(">=", 0.98), note=note)]
     rows.append(share("objects", objects, indent=True, note=f"{ties} of all called ambiguous" if ties else ""))
     rows.append(share("parts", parts, indent=True))
     for kind in sorted({trial.kind for trial in trials} - {"part"}):
         rows.append(share(f"by {kind}", [trial for trial in trials if trial.kind == kind], indent=True))
-    for what, those, bar in (("objects", objects, 0.88), ("parts", parts, 0.75)):
+    for what, those, bar in (("objects", objects, 0.93), ("parts", parts, 0.85)):
         rows.append(fit(f"mask IoU, mean over {what}", those, Bar(">=", bar), note="wrong ones count with their IoU"))
         rows.append(fit("where chosen right", [trial for trial in those if trial.right], indent=True))
     return rows

@@ -7,6 +7,7 @@ from torch import nn
 from instructedit_models.miniature.training.optimisers import (
     Muon,
     Optimisers,
+    computes_bfloat16,
     flattened,
     hidden_matrices,
     orthogonalised,
@@ -42,6 +43,22 @@ def test_flattened_is_a_view_of_either_layout(layout: torch.memory_format) -> No
     weight = torch.randn(8, 4, 3, 3).to(memory_format=layout)
     view = flattened(weight)
     assert view.shape == (8, 36) and view.data_ptr() == weight.data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("known", "computes"),
+    [
+        ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx512_f": True, "avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+        ({}, False),
+    ],
+)
+def test_bfloat16_is_computed_with_only_where_the_cpu_has_its_instructions(
+    monkeypatch: pytest.MonkeyPatch, known: dict[str, bool], computes: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    assert computes_bfloat16() is computes
 
 
 @pytest.mark.parametrize("shape", [(64, 128), (200, 50), (64, 64)])
