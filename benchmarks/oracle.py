@@ -13,12 +13,13 @@ from PIL import Image
 
 from benchmarks.scenes import Drawn
 from instructedit_models.errors import UnknownWordError
+from instructedit_models.found import Found
 from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.lexicon import singular as singular_of
 from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.captions import joined
 from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, NOUNS, PARTS, VOCABULARY
-from instructedit_models.search import Found, Search, SearchOptions
+from instructedit_models.search import Search, SearchOptions
 from instructedit_models.types import Box, Change, Description, Detection, Detector, EditOptions, Segmenter
 from tools.context import Models
 from tools.conversation import Conversation

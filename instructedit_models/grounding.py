@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 
 from instructedit_models.errors import NothingFoundError
+from instructedit_models.found import Found
 from instructedit_models.masks import bounding_box
 from instructedit_models.referring import parse_all
 from instructedit_models.rivals import Opinion
-from instructedit_models.search import Found, Search, SearchOptions, Solved
+from instructedit_models.search import Search, SearchOptions, Solved
 from instructedit_models.types import Box, Detector, Region, Scorer, Segmenter
 
 __all__ = ["GroundedSegmenter", "Grounding"]

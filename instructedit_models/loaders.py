@@ -174,7 +174,7 @@ def build_segmenter(recipe: Recipe, place: Place) -> Segmenter:
 def build_grounded(
     recipe: Recipe, detector: Detector, segmenter: Segmenter, scorer: Callable[[], Scorer]
 ) -> GroundedSegmenter:
-    """The grounded segmenter; `closed_world` in the set tells it the miniature world's nouns and parts.
+    """The grounded segmenter; `closed_world` in the set tells it the miniature world's nouns, parts and looks.
 
     `scorer` gives CLIP, where the set's options want its opinion, and when a search needs it.
     """
@@ -185,6 +185,8 @@ def build_grounded(
         from instructedit_models.miniature.words import NOUNS, PARTS
 
         nouns, parts = NOUNS, PARTS
+        keeping = recipe.keeping
+        options.setdefault("looks", (keeping.colours, (*keeping.patterns, *options.get("unsaid", ()))))
     try:
         search = SearchOptions(**options)
     except TypeError as error:

@@ -15,15 +15,16 @@ from scipy import ndimage
 
 from instructedit_models.choosing import Candidate, ChoosingOptions, choose
 from instructedit_models.errors import NothingFoundError, UnknownWordError, UserError
+from instructedit_models.found import Found, centre_within, each_once, filled, moved, scaled, shrunk
 from instructedit_models.hypernyms import hyponyms
 from instructedit_models.lexicon import singular
 from instructedit_models.reference import Reference
 from instructedit_models.remembering import detect_each
-from instructedit_models.rivals import Opinion, distinct, unrivalled
+from instructedit_models.rivals import Opinion, distinct, plainest, unrivalled
 from instructedit_models.types import Box, Detection, Detector, Segmenter
 from instructedit_models.verification import square_around
 
-__all__ = ["Found", "Search", "SearchOptions", "Solved"]
+__all__ = ["Search", "SearchOptions", "Solved"]
 
 _NOWHERE = frozenset({"background", "backdrop", "scenery", "surroundings", "surrounding", "everything around"})
 """Words for the background that name nothing one could detect."""
@@ -45,6 +46,7 @@ class SearchOptions:
         phrases_per_prompt: of several phrases, how many the detector is asked for at once.
         opinion: what CLIP's similarity counts beside log-odds, where several known nouns fit one thing; 0: nothing.
         unsaid: attributes that the detector was not taught and that most things have; it is not asked for them.
+        looks: groups of attributes of which a thing has one; where several things fit, it is asked for the others too.
         choosing: margins of the choice; a mapping of its fields will do.
     """
 
@@ -57,36 +59,13 @@ class SearchOptions:
     phrases_per_prompt: int = 4
     opinion: float = 0.0
     unsaid: tuple[str, ...] = ()
+    looks: tuple[tuple[str, ...], ...] = ()
     choosing: ChoosingOptions = field(default_factory=ChoosingOptions)
 
     def __post_init__(self) -> None:
         """Takes `choosing` as a model set's file gives it."""
         if isinstance(self.choosing, Mapping):
             object.__setattr__(self, "choosing", ChoosingOptions(**self.choosing))
-
-
-@dataclass(frozen=True)
-class Found:
-    """A detection with its mask.
-
-    Attributes:
-        phrase: what was asked for.
-        score: 0 to 1.
-        box: x0, y0, x1, y1 in pixels.
-        mask: (H, W) bool.
-        cropped: whether the mask is as good as it gets: it was made in an enlarged crop, or by subtraction.
-    """
-
-    phrase: str
-    score: float
-    box: Box
-    mask: np.ndarray = field(repr=False, compare=False)
-    cropped: bool = False
-
-    @property
-    def candidate(self) -> Candidate:
-        """What `choose` needs to know of it."""
-        return Candidate(self.box, self.score, float(np.count_nonzero(self.mask)))
 
 
 @dataclass(frozen=True)
@@ -180,7 +159,8 @@ class Search:
             return self._objects([" ".join([*reference.attributes, noun]) for noun in nouns]), None
         if unsaid := [word for word in reference.attributes if word in self.options.unsaid]:
             said = tuple(word for word in reference.attributes if word not in unsaid)
-            return self._find(replace(reference, attributes=said))
+            found, note = self._find(replace(reference, attributes=said))
+            return self._without_other_looks(found, reference.noun, unsaid), note
         try:
             return self._look_for(reference.phrase, reference.noun), None
         except UnknownWordError as error:
@@ -199,8 +179,32 @@ class Search:
             if detections and noun in self.models.object_phrases:
                 same = self.options.choosing.same_iou
                 detections = unrivalled(detections, noun, self._census, same_iou=same, opinion=self._opinion)
+                for word in phrase.removesuffix(noun).split():
+                    detections = self._called_rightly(detections, phrase, noun, word)
             self._found[phrase] = self._segmented(detections)
         return self._found[phrase]
+
+    def _called_rightly(self, detections: list[Detection], phrase: str, noun: str, word: str) -> list[Detection]:
+        """Without those that another word for the same look fits better, unless that leaves nothing."""
+        best = max((each.score for each in detections), default=0.0)
+        doubtful = [each for each in detections if each.score >= self.options.choosing.weak_share * best]
+        others = self._other_looks(word)
+        if len(doubtful) < 2 or not others:
+            return detections
+        named = self._detected([phrase, *(f"{other} {noun}" for other in others)])
+        return unrivalled(detections, phrase, named, same_iou=self.options.choosing.same_iou) or detections
+
+    def _without_other_looks(self, found: list[Found], noun: str, unsaid: Sequence[str]) -> list[Found]:
+        """Of several, those that no other look fits clearly, where the one that is meant cannot be asked for."""
+        phrases = [f"{look} {noun}" for word in unsaid for look in self._other_looks(word)]
+        if len(found) < 2 or not phrases or noun not in self.models.object_phrases:
+            return found
+        return plainest(found, self._detected(phrases), same_iou=self.options.choosing.same_iou)
+
+    def _other_looks(self, word: str) -> list[str]:
+        """What a thing of this look is not, of what the detector may be asked for."""
+        groups = [group for group in self.options.looks if word in group]
+        return [other for group in groups for other in group if other != word and other not in self.options.unsaid]
 
     @cached_property
     def _census(self) -> list[Detection]:
@@ -222,17 +226,18 @@ class Search:
         if not detections:
             return []
         masks = self.models.segmenter.masks(self.image, [each.box for each in detections])
-        return [
+        found = [
             Found(each.phrase, each.score, each.box, self._within(mask, each.box))
             for each, mask in zip(detections, masks, strict=True)
         ]
+        return each_once(found)
 
     def _within(self, mask: np.ndarray, box: Box) -> np.ndarray:
         """The mask cut off a little outside its box; the box itself where nothing is left."""
         margin = 1 + self.options.slack * max(box[2] - box[0], box[3] - box[1])
-        allowed = _filled((box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin), mask.shape)
+        allowed = filled((box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin), mask.shape)
         kept = mask & allowed
-        return kept if kept.any() else _filled(box, mask.shape)
+        return kept if kept.any() else filled(box, mask.shape)
 
     def _refined(self, found: Found) -> Found:
         crop = square_around(found.box, self.options.refine_context, self.image.size)
@@ -252,12 +257,12 @@ class Search:
         """Masks of boxes of the picture, found in an enlarged crop and pasted into the whole picture's size."""
         picture, scale = self._enlarged(crop)
         inner = [
-            _scaled((box[0] - crop[0], box[1] - crop[1], box[2] - crop[0], box[3] - crop[1]), scale) for box in boxes
+            scaled((box[0] - crop[0], box[1] - crop[1], box[2] - crop[0], box[3] - crop[1]), scale) for box in boxes
         ]
         pasted = []
         for mask in self.models.segmenter.masks(picture, inner):
             whole = np.zeros((self.image.height, self.image.width), dtype=bool)
-            whole[crop[1] : crop[3], crop[0] : crop[2]] = _shrunk(mask, (crop[2] - crop[0], crop[3] - crop[1]))
+            whole[crop[1] : crop[3], crop[0] : crop[2]] = shrunk(mask, (crop[2] - crop[0], crop[3] - crop[1]))
             pasted.append(whole)
         return pasted
 
@@ -315,10 +320,10 @@ class Search:
         crop = square_around(owner.box, self.options.part_context, self.image.size)
         picture, scale = self._enlarged(crop)
         detections = [
-            replace(each, box=_moved(_scaled(each.box, 1 / scale), crop))
+            replace(each, box=moved(scaled(each.box, 1 / scale), crop))
             for each in self.models.detector.detect(picture, phrase)
         ]
-        detections = [each for each in detections if _centre_within(each.box, owner.box)]
+        detections = [each for each in detections if centre_within(each.box, owner.box)]
         if not detections:
             return []
         margin = 1 + self.options.slack * max(owner.box[2] - owner.box[0], owner.box[3] - owner.box[1])
@@ -368,32 +373,3 @@ class Search:
             instead = []
         listed = ", ".join(f"{each.phrase} ({each.score:.2f})" for each in instead[:4])
         return f"{sentence}; " + (f"what was found instead: {listed}." if listed else "name something that is in it.")
-
-
-def _filled(box: Box, shape: tuple[int, ...]) -> np.ndarray:
-    """The box as a mask of the given (H, W)."""
-    mask = np.zeros(shape, dtype=bool)
-    x0, y0 = max(0, int(np.floor(box[0]))), max(0, int(np.floor(box[1])))
-    mask[y0 : max(0, int(np.ceil(box[3]))), x0 : max(0, int(np.ceil(box[2])))] = True
-    return mask
-
-
-def _scaled(box: Box, factor: float) -> Box:
-    return (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor)
-
-
-def _moved(box: Box, by: Sequence[float]) -> Box:
-    return (box[0] + by[0], box[1] + by[1], box[2] + by[0], box[3] + by[1])
-
-
-def _shrunk(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The mask at `size` (width, height): pixels of which at least half was masked."""
-    if (mask.shape[1], mask.shape[0]) == size:
-        return mask
-    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
-    return np.asarray(grey) > 127
-
-
-def _centre_within(box: Box, outer: Box) -> bool:
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]

@@ -113,3 +113,15 @@ def test_state_goes_on_where_it_fits_and_starts_afresh_where_not() -> None:
     model[1].requires_grad_(False)
     assert not Optimisers(model, 1e-3).load_state_dict(state)
     assert not Optimisers(model, 1e-3).load_state_dict(None)
+
+
+def test_layers_that_say_where_are_left_to_adamw_and_offsets_learn_slowly() -> None:
+    names = ("sampling_offsets", "bbox_embed", "value_proj")
+    model = nn.ModuleDict({name: nn.Linear(64, 64, bias=False) for name in names})
+    assert [id(w) for w in hidden_matrices(model)] == [id(model["value_proj"].weight)]
+    before = {name: model[name].weight.detach().clone() for name in names}
+    optimisers = Optimisers(model, 1e-2)
+    sum(layer.weight.square().sum() for layer in model.values()).backward()
+    optimisers.step(1.0)
+    moved = {name: float((model[name].weight.detach() - before[name]).abs().mean()) for name in names}
+    assert moved["sampling_offsets"] < 0.2 * moved["bbox_embed"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from instructedit_models.rivals import Opinion, distinct, unrivalled
+from instructedit_models.rivals import Opinion, distinct, plainest, unrivalled
 from instructedit_models.types import Box, Detection
 
 HERE, THERE = (10.0, 10.0, 30.0, 30.0), (60.0, 10.0, 80.0, 30.0)
@@ -76,3 +76,12 @@ def test_a_box_that_nothing_else_fits_is_kept() -> None:
 def test_of_doubles_the_surest_is_kept() -> None:
     kept = distinct([Detection(HERE, 0.5, "cup"), Detection(HERE, 0.6, "flower"), Detection(THERE, 0.4, "cup")], 0.6)
     assert [(each.phrase, each.box) for each in kept] == [("flower", HERE), ("cup", THERE)]
+
+
+def test_the_plainest_things_are_those_that_no_pattern_fits_much_better() -> None:
+    found = cups((HERE, 0.5), (THERE, 0.6))
+    assert plainest(found, [Detection(HERE, 0.9, "striped cup")], same_iou=0.6) == found[1:]
+    assert plainest(found, [Detection(HERE, 0.4, "striped cup")], same_iou=0.6) == found
+    both = [Detection(HERE, 0.9, "striped cup"), Detection(THERE, 0.6, "dotted cup")]
+    assert plainest(found, both, same_iou=0.6) == found
+    assert plainest([], both, same_iou=0.6) == []
