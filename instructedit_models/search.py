@@ -41,6 +41,7 @@ class SearchOptions:
         refine_context: width of that crop over the object's box.
         part_context: width of the crop in which parts are looked for over the owner's box.
         part_inside: the least share of a part that lies on its owner.
+        part_share: instances of a part whose score is less than this share of the best one's are left out.
         slack: pixels, as a share of the longer side of a box, by which masks may pass it (or a part its owner).
         crop_size: smaller crops are enlarged to this width in pixels, smoothly, before a model sees them.
         phrases_per_prompt: of several phrases, how many the detector is asked for at once.
@@ -54,6 +55,7 @@ class SearchOptions:
     refine_context: float = 1.5
     part_context: float = 1.15
     part_inside: float = 0.5
+    part_share: float = 0.6
     slack: float = 0.05
     crop_size: int = 128
     phrases_per_prompt: int = 4
@@ -332,13 +334,13 @@ class Search:
         masks = self._masks_in(crop, [each.box for each in detections])
         best = max(each.score for each in detections)
         for each, mask in zip(detections, masks, strict=True):
-            if each.score < self.options.choosing.weak_share * best:
+            if each.score < self.options.part_share * best:
                 continue
             mask = self._within(mask, each.box)
             clipped = mask & on_owner
             if clipped.sum() >= self.options.part_inside * mask.sum():
                 found.append(Found(phrase, each.score, each.box, clipped, True))
-        return found
+        return each_once(found)
 
     # background
 
