@@ -51,6 +51,19 @@ def test_the_small_one_of_two_is_found_beside_the_large_one(models: ModelSet) ->
         assert len(models.grounded.segment(image, f"both {noun}s").regions) == 2, seed
 
 
+def test_a_small_one_is_found_beside_three_large_ones(models: ModelSet) -> None:
+    for seed, plural, count in ((8_120_002, "balls", 4), (8_120_028, "boxes", 4), (8_720_009, "cups", 3)):
+        image = Image.fromarray(render(sample_scene(seed)).image)
+        assert len(models.grounded.segment(image, f"all the {plural}").regions) == count, seed
+
+
+def test_what_another_colour_fits_better_is_not_meant(models: ModelSet) -> None:
+    """The green bus is lower down, and is found as a black one too."""
+    image = Image.fromarray(render(sample_scene(8_100_034)).image)
+    found = models.grounded.segment(image, "the black bus at the bottom")
+    assert found.mask[:, :60].sum() > 0.9 * found.mask.sum()
+
+
 def test_all_of_one_is_worded_for_one(models: ModelSet, picture: Image.Image) -> None:
     options = EditOverrides(steps=2, retries=0)
     edited = edit_image(picture, "Make all the cups striped", models=models, llm="offline", options=options)
