@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from instructedit_models.boxes import box_iou
 from instructedit_models.reference import Reference, Relation, Side
 from instructedit_models.types import Box
 
-__all__ = ["Candidate", "Choice", "box_iou", "choose"]
+__all__ = ["Candidate", "Choice", "choose"]
 
 
 @dataclass(frozen=True)
@@ -389,12 +390,3 @@ _RELATIONS: dict[str, Callable[[Candidate, Candidate, float], tuple[bool, float]
     "in_front_of": _in_front_of,
     "touching": _touching,
 }
-
-
-def box_iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, 0 to 1."""
-    wide = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
-    high = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    both = wide * high
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
-    return both / union if union > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Things that were found in a picture, each of them once, and the geometry of their boxes and masks."""
+"""Things that were found in a picture, each of them once, and their masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from PIL import Image
 from instructedit_models.choosing import Candidate
 from instructedit_models.types import Box
 
-__all__ = ["Found", "centre_within", "each_once", "filled", "moved", "scaled", "shrunk"]
+__all__ = ["Found", "each_once", "filled", "shrunk"]
 
 _WITHIN = 0.85
 """The share of a mask that must lie in another for both to show the same pixels."""
@@ -58,7 +58,8 @@ def each_once(found: Sequence[Found]) -> list[Found]:
     for each in sorted(found, key=lambda one: -one.score):
         if not _is_group(each, found) and not any(_is_double(each, other) for other in kept):
             kept.append(each)
-    return [each for each in found if any(each is other for other in kept)]
+    chosen = {id(each) for each in kept}
+    return [each for each in found if id(each) in chosen]
 
 
 def _is_group(one: Found, found: Sequence[Found]) -> bool:
@@ -88,25 +89,9 @@ def filled(box: Box, shape: tuple[int, ...]) -> np.ndarray:
     return mask
 
 
-def scaled(box: Box, factor: float) -> Box:
-    """The box in a picture that is `factor` times as large."""
-    return (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor)
-
-
-def moved(box: Box, by: Sequence[float]) -> Box:
-    """The box, `by` (x, y) pixels further."""
-    return (box[0] + by[0], box[1] + by[1], box[2] + by[0], box[3] + by[1])
-
-
 def shrunk(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The mask at `size` (width, height): pixels of which at least half was masked."""
     if (mask.shape[1], mask.shape[0]) == size:
         return mask
     grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
     return np.asarray(grey) > 127
-
-
-def centre_within(box: Box, outer: Box) -> bool:
-    """Whether the middle of a box lies in another."""
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from instructedit_models.choosing import box_iou
+from instructedit_models.boxes import surest_at
 from instructedit_models.colours import BASIC, COLOURS, main_colour, neighbours
 from instructedit_models.errors import UserError
 from instructedit_models.lexicon import singular, with_article
 from instructedit_models.masks import bounding_box
-from instructedit_models.types import Box, Detection, Detector
+from instructedit_models.types import Box, Detector
 from instructedit_models.verification import caption_words, crop_box
 
 __all__ = ["Keeping", "from_own_colour", "in_own_colour", "in_own_pattern", "shape_in_own_colour"]
@@ -148,9 +148,10 @@ def in_own_pattern(
         return captions
     picture, here = _enlarged(image, mask)
     try:
-        scores = {each: _score(detector.detect(picture, f"{each} {thing}"), here) for each in keeping.patterns}
+        found = {each: detector.detect(picture, f"{each} {thing}") for each in keeping.patterns}
     except UserError:  # the detector does not know the thing by these words
         return captions
+    scores = {each: surest_at(here, those, _SAME_IOU) for each, those in found.items()}
     best = max(scores, key=scores.__getitem__)
     if scores[best] < keeping.sure:
         return captions
@@ -179,11 +180,6 @@ def _enlarged(image: Image.Image, mask: np.ndarray) -> tuple[Image.Image, Box]:
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
     x0, y0, x1, y1 = bounding_box(mask)
     return picture, ((x0 - crop[0]) * scale, (y0 - crop[1]) * scale, (x1 - crop[0]) * scale, (y1 - crop[1]) * scale)
-
-
-def _score(found: Sequence[Detection], here: Box) -> float:
-    """How sure the detector is of what it found just here."""
-    return max((each.score for each in found if box_iou(each.box, here) >= _SAME_IOU), default=0.0)
 
 
 def _looking(caption: str, look: str) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from instructedit_models.choosing import box_iou
+from instructedit_models.boxes import box_iou, surest_at
 from instructedit_models.lexicon import with_article
 from instructedit_models.types import Box, Detection, Scorer
 from instructedit_models.verification import square_around
@@ -62,22 +62,23 @@ class Opinion:
 
 def unrivalled(
     found: Sequence[Detection],
-    noun: str,
+    name: str,
     census: Sequence[Detection],
     *,
     same_iou: float,
     opinion: Callable[[Box, Sequence[str]], np.ndarray] | None = None,
     doubt: float = DOUBT,
 ) -> list[Detection]:
-    """The detections that no other noun fits better.
+    """The detections that no other name fits better.
 
     Args:
         found: the candidates, found by a prompt of their own; asked for among many nouns a detector is less sure, so
-            that the higher of both scores speaks for the noun.
-        noun: what they were found as.
-        census: what the detector finds for every noun it knows, doubles included, each with its noun as the phrase.
+            that the higher of both scores speaks for the name.
+        name: what they were found as.
+        census: what the detector finds for all names that come into question, doubles included, each with its name as
+            the phrase: every noun that it knows, or a noun in every colour.
         same_iou: boxes that overlap by more are the same object.
-        opinion: of a box and nouns, what is added to the log-odds of each; nobody else is asked by default.
+        opinion: of a box and names, what is added to the log-odds of each; nobody else is asked by default.
         doubt: by how much a rival must be surer, in log-odds.
 
     Returns:
@@ -85,7 +86,7 @@ def unrivalled(
     """
     kept = []
     for candidate in found:
-        sure = {noun: candidate.score}
+        sure = {name: candidate.score}
         for each in census:
             if box_iou(each.box, candidate.box) >= same_iou:
                 sure[each.phrase] = max(each.score, sure.get(each.phrase, 0.0))
@@ -111,10 +112,7 @@ def plainest(
     Returns:
         Those that are kept, in their order.
     """
-    scores = [
-        max((each.score for each in patterned if box_iou(each.box, thing.box) >= same_iou), default=0.0)
-        for thing in found
-    ]
+    scores = [surest_at(thing.box, patterned, same_iou) for thing in found]
     least = min(scores, default=0.0)
     return [thing for thing, score in zip(found, scores, strict=True) if score < least + margin]
 

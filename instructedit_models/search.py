@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from instructedit_models.boxes import centre_within, moved, scaled
 from instructedit_models.choosing import Candidate, ChoosingOptions, choose
 from instructedit_models.errors import NothingFoundError, UnknownWordError, UserError
-from instructedit_models.found import Found, centre_within, each_once, filled, moved, scaled, shrunk
+from instructedit_models.found import Found, each_once, filled, shrunk
 from instructedit_models.hypernyms import hyponyms
 from instructedit_models.lexicon import singular
 from instructedit_models.reference import Reference

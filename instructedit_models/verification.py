@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from instructedit_models import colours, lexicon
-from instructedit_models.choosing import box_iou
+from instructedit_models.boxes import surest_at
 from instructedit_models.errors import BadInstructionError, BadMaskError, UnknownWordError
 from instructedit_models.masks import bounding_box
 from instructedit_models.types import Box, Change, Detector, Scorer
@@ -286,11 +286,7 @@ class Verifier:
         scores = []
         for caption in self._captions:
             found = self._detector.detect(image, _phrase(caption))
-            per_part = [
-                max((one.score for one in found if box_iou(one.box, box) >= _OVERLAP), default=0.0)
-                for box in self._boxes
-            ]
-            scores.append(min(per_part))
+            scores.append(min(surest_at(box, found, _OVERLAP) for box in self._boxes))
         return scores[0], scores[1]
 
     @cached_property

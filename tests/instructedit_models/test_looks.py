@@ -5,19 +5,14 @@ from PIL import Image
 
 from instructedit_models.segmenter import GroundedSegmenter, SearchOptions
 from instructedit_models.types import Detection
-from tests.instructedit_models.test_segmenter import FlatDetector, FlatSegmenter, Scene, iou, shapes
+from tests.instructedit_models.test_segmenter import FlatDetector, FlatSegmenter, Scene, in_a_row, iou, shapes
 
 NOUNS = ("square", "disc")
 
 
 @pytest.fixture
 def row() -> Scene:
-    """A red square, a blue square above it, a disc."""
-    scene = Scene()
-    scene.add("square", "red", (6, 60, 36, 90))
-    scene.add("square", "blue", (42, 20, 62, 40))
-    scene.add("disc", "green", (70, 70, 94, 94))
-    return scene
+    return in_a_row()
 
 
 class HesitantDetector(FlatDetector):

@@ -181,8 +181,7 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-@pytest.fixture
-def row() -> Scene:
+def in_a_row() -> Scene:
     """A red square, a blue square, a green disc, a red disc; left to right."""
     scene = Scene()
     scene.add("square", "red", (6, 60, 36, 90))
@@ -190,6 +189,11 @@ def row() -> Scene:
     scene.add("disc", "green", (70, 70, 94, 94))
     scene.add("disc", "red", (100, 20, 116, 36))
     return scene
+
+
+@pytest.fixture
+def row() -> Scene:
+    return in_a_row()
 
 
 @pytest.mark.parametrize(
