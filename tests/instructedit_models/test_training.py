@@ -25,7 +25,8 @@ from instructedit_models.miniature.training.common import (
     write_card,
 )
 from instructedit_models.miniature.training.dense_labels import HEADS, PatchHeads
-from instructedit_models.miniature.world import TRAIN_SEEDS
+from instructedit_models.miniature.words import PARTS
+from instructedit_models.miniature.world import TRAIN_SEEDS, sample_scene
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def test_batches_leave_out_scenes_of_which_nothing_is_made(tmp_path: Path, monke
     seen: list[int] = []
 
     def view(sample: data.Sample, rng: np.random.Generator) -> int | None:
-        seen.append(int(sample.image.sum()))
+        seen.append(sample.scene.seed)
         return None if rng.random() < 0.5 else seen[-1]
 
     batches: Iterator[list[int]] = data.sampled(tmp_path, 3, np.random.default_rng(0), view)
@@ -153,6 +154,25 @@ def test_batches_leave_out_scenes_of_which_nothing_is_made(tmp_path: Path, monke
     assert [len(batch) for batch in made] == [3] * 4
     assert len(seen) > 12 and {one for batch in made for one in batch} <= set(seen)
     assert len(set(seen)) == 4
+
+
+def test_some_scenes_are_seen_with_parts_in_colours_that_the_world_does_not_give_them(tmp_path: Path) -> None:
+    pool = data.Pool(tmp_path / "pool", TRAIN_SEEDS[:40], create=True)
+    pool.draw()
+    known = {scene.seed: pool.sample(i) for i, scene in enumerate(map(sample_scene, pool.seeds))}
+    seen = list(islice(pool.draws(np.random.default_rng(0)), 120))
+    anew = [sample for sample in seen if sample.scene != known[sample.scene.seed].scene]
+    assert 15 < len(anew) < 60  # of scenes without parts none can be told
+    for sample in anew:
+        before = known[sample.scene.seed]
+        assert [item.colour for item in sample.scene.items] == [item.colour for item in before.scene.items]
+        assert np.array_equal(sample.items, before.items)  # what stands where
+        changed = (sample.image != before.image).any(axis=-1)
+        assert changed.any() and not changed[(before.items == 0) & (before.pieces == 0)].mean() > 0.2
+        for item in sample.scene.items:
+            assert all(colour != item.colour for _, colour in item.own_colours)
+    windows = {i.part_colour("windows") for s in anew for i in s.scene.items if "windows" in PARTS.get(i.noun, ())}
+    assert windows - {"white", "blue", "yellow", "black"}
 
 
 def test_heads_on_patches_tell_right_from_wrong() -> None:

@@ -28,10 +28,13 @@ from instructedit_models.miniature.training.common import (
     write_card,
 )
 from instructedit_models.miniature.training.data import (
+    AROUND_PARTS,
+    REPAINTED,
     TRAINED_SEEDS,
     Sample,
     captioned_crop,
     cut,
+    repainted,
     training_pool,
     validation_samples,
 )
@@ -48,6 +51,9 @@ NOISY = 0.6
 
 LATER = 0.65
 """Share of examples whose caption has one of the larger world's later words: the first ones were learned before."""
+
+REPAINTED_PARTS = 0.6
+"""Share of crops around parts in repainted scenes: it is edits of parts that failed most often."""
 
 DROPPED = 0.1
 """Share of captions replaced by the empty one, for classifier-free guidance."""
@@ -106,24 +112,29 @@ def encode(vae: AutoencoderKL, crops: np.ndarray) -> torch.Tensor:
     return latents.float() * vae.config.scaling_factor
 
 
-def crops_of(samples: Iterator[Sample], rng: np.random.Generator, each: int) -> Iterator[tuple[np.ndarray, str]]:
-    """`each` captioned crops of every sample."""
+def crops_of(
+    samples: Iterator[Sample], rng: np.random.Generator, each: int, anew: float = 0.0
+) -> Iterator[tuple[np.ndarray, str]]:
+    """`each` captioned crops of every sample; the share `anew` of the samples is repainted first."""
     for sample in samples:
+        parts = AROUND_PARTS
+        if rng.random() < anew:
+            sample, parts = repainted(sample.scene, rng), REPAINTED_PARTS
         for _ in range(each):
-            box, caption = captioned_crop(sample, rng)
+            box, caption = captioned_crop(sample, rng, parts)
             yield cut(sample.image, box, NATIVE), caption
 
 
 def prepare(run: Run, count: int) -> None:
     """Fills the latent cache: `latents.f16` (count, 4, 16, 16) and one caption a line, growing as it goes."""
     vae, pool = load_vae(), training_pool(run.work)
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng([run.seed, 3])
     latents = np.memmap(run.work / "latents.f16", np.float16, "w+", shape=(count, 4, 16, 16))
     captions: list[str] = []
     crops: list[np.ndarray] = []
     order = (pool.sample(int(index)) for index in rng.permutation(pool.ready))
     each = max(1, -(-count // pool.ready))
-    for crop, caption in crops_of(order, rng, each):
+    for crop, caption in crops_of(order, rng, each, REPAINTED):
         crops.append(crop)
         captions.append(caption)
         if len(crops) == 128:
