@@ -11,7 +11,7 @@ from agent.grammar.instead import instead_of
 from agent.grammar.looks import Adjective, Look, look_of, parse_look, slot
 from agent.grammar.nouns import parse, parse_all
 from agent.grammar.phrases import IT, NounPhrase
-from agent.grammar.results import INDEFINITE, Result, drafts_for
+from agent.grammar.results import INDEFINITE, Result, drafts_for, is_quality
 from agent.grammar.splitting import positions
 from agent.grammar.tokens import Tokens
 from agent.grammar.verbs import PARTICIPLES
@@ -47,7 +47,7 @@ def _bearers(bearer: Tokens, given: Tokens) -> list[Draft] | None:
         return drafts_for(bearers, Result(look)) if look else None
     if not all(one.definite or not one.determiner for one in bearers):
         return None
-    if len(things) == 1 and things[0].head in lexicon.ATTRIBUTES:  # "give the car a red colour"
+    if len(things) == 1 and is_quality(things[0], bearers[0]):  # "give the car a red colour"
         look = parse_look(given)
         return drafts_for(bearers, Result(look)) if look else None
     if len(things) == 1 and things[0].head in lexicon.BACKGROUND_ITSELF and things[0].adjectives:

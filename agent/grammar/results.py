@@ -10,6 +10,7 @@ from agent.grammar.number import SAME_IN_PLURAL, is_plural, singular
 from agent.grammar.phrases import NounPhrase
 from agent.grammar.tokens import Tokens
 from agent.grammar.wordclasses import FUNCTION_WORDS
+from instructedit_models.lexicon import OWNED
 
 _LEADS: tuple[Tokens, ...] = tuple(
     tuple(words.split())
@@ -102,9 +103,22 @@ def _scene_at(time: NounPhrase) -> NounPhrase:
     return found
 
 
+def is_quality(thing: NounPhrase, owner: NounPhrase | None = None) -> bool:
+    """Whether a phrase names a colour or material of a thing: the shade of a car, which of a lamp is a part.
+
+    Args:
+        thing: the phrase.
+        owner: whose it is, where the phrase does not say.
+    """
+    if thing.head not in lexicon.ATTRIBUTES:
+        return False
+    owners, owner = OWNED.get(thing.head, ()), thing.owner or owner
+    return singular(owner.head) not in owners if owner else not owners or thing.determiner != "the"
+
+
 def _bearer(source: NounPhrase) -> NounPhrase:
     """What a colour or material belongs to: the car of "the car's colour"."""
-    if source.head not in lexicon.ATTRIBUTES:
+    if not is_quality(source):
         return source
     if source.owner is not None:
         return source.owner

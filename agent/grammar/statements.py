@@ -8,7 +8,7 @@ from agent.grammar.instead import instead_of
 from agent.grammar.looks import look_of, parse_look
 from agent.grammar.nouns import parse, parse_all
 from agent.grammar.phrases import NounPhrase
-from agent.grammar.results import INDEFINITE, Result, drafts_for, parse_result, resultative
+from agent.grammar.results import INDEFINITE, Result, drafts_for, is_quality, parse_result, resultative
 from agent.grammar.tokens import ARROW, Tokens
 from agent.grammar.verbs import PARTICIPLES, base_form
 from agent.grammar.wordclasses import FUNCTION_WORDS
@@ -189,7 +189,7 @@ def _bears(subject: Tokens, things: Tokens) -> list[Draft] | None:
     if things[:1] and things[0] in FUNCTION_WORDS - INDEFINITE:
         return None
     if bearers and given and all(thing.named for thing in given):
-        if given[0].head in lexicon.ATTRIBUTES:
+        if is_quality(given[0], bearers[0]):
             look = parse_look(things)
             return drafts_for(bearers, Result(look)) if look else None
         return additions(bearers, given)

@@ -42,6 +42,29 @@ def test_plainer_words(text: str, edits: list[tuple[str, str]]) -> None:
     assert planned(text) == edits
 
 
+@pytest.mark.parametrize(
+    ("text", "edits"),
+    [
+        ("the lamp's shade should be pink", [("lamp's shade", "a pink shade")]),
+        ("turn the shade of the pink lamp yellow", [("shade of the pink lamp", "a yellow shade")]),
+        ("change the colour of the shade to brown", [("shade", "a brown shade")]),
+        ("paint the shade of the two lamps white", [("shade of the two lamps", "a white shade")]),
+        ("give the lamp a red shade", [("shade of the lamp", "a red shade")]),
+        ("the lamp should have a white shade", [("shade of the lamp", "a white shade")]),
+        ("change the shade of the car to blue", [("car", "a blue car")]),
+        ("give the car a red shade", [("car", "a red car")]),
+        ("make the lamp's colour red", [("lamp", "a red lamp")]),
+    ],
+)
+def test_the_shade_of_a_lamp_is_a_part_and_of_a_car_a_colour(text: str, edits: list[tuple[str, str]]) -> None:
+    assert planned(text) == edits
+
+
+def test_what_a_thing_should_have_is_its_part() -> None:
+    assert planned("the dog should have red ears") == [("ears of the dog", "red ears")]
+    assert planned("the car has to have white wheels") == [("wheels of the car", "white wheels")]
+
+
 def test_what_was_left_out_is_told() -> None:
     found = understand("the sky should be orange, like at sunset")
     assert [edit.edited_caption for edit in found.edits] == ["Photo of an orange sky"]
