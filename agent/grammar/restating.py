@@ -11,6 +11,7 @@ from agent.grammar.history import plain, praised
 from agent.grammar.looks import parse_look
 from agent.grammar.number import singular
 from agent.grammar.tokens import tokenize
+from agent.grammar.verbs import HAVING, MODALS
 from agent.plans import EditPlan
 from instructedit_models.lexicon import COLOURS, MATERIALS, OWNED
 
@@ -157,7 +158,8 @@ _WHOM = r"(?P<whom>(?:the|both|all|my|its) [\w' -]{2,40}?)"
 _FOR = re.compile(
     rf"{_ALSO}(?:an? )?(?P<look>[a-z-]+)(?: (?P<part>[a-z]+))? for {_WHOM}(?: too| as well| please| then)*"
 )
-_HAVING = re.compile(r" (?:should|must|could|can|would|will|ought|needs?|have|has|had|gets?|wears?)(?: |$)")
+_SAID_OF = re.compile(rf" (?:{'|'.join(sorted(MODALS | HAVING))}|needs?)(?: |$)")
+"""A verb in what should be a thing: "the dog should have red ears" is not "the right one a blue crown"."""
 _EACH_ITS = re.compile(rf"{_ALSO}{_WHOM} (?:an? )?(?P<look>[a-z-]+) (?P<part>[a-z]+)(?: too| as well| please)*")
 _SORTS = frozenset("color colour shade hue tone material pattern look style".split())
 
@@ -245,7 +247,7 @@ def _leaning(said: str, last: EditPlan | None, current: bool) -> str | None:
 def _given(said: str, last: EditPlan | None) -> str | None:
     """As in "red roof for the small house", "and the right one a blue crown", "yellow for the cat"."""
     match = _FOR.fullmatch(said) or _EACH_ITS.fullmatch(said)
-    if match is None or _HAVING.search(match["whom"]) or parse_look((match["look"],)) is None:
+    if match is None or _SAID_OF.search(match["whom"]) or parse_look((match["look"],)) is None:
         return None
     part = match["part"]
     if part is None:

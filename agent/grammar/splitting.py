@@ -6,7 +6,6 @@ from agent.grammar import lexicon
 from agent.grammar.drafts import Draft
 from agent.grammar.looks import parse_look
 from agent.grammar.nouns import parse, parse_all
-from agent.grammar.number import singular
 from agent.grammar.phrases import IT, NounPhrase
 from agent.grammar.results import Result, drafts_for, parse_result, resultative, without_lead
 from agent.grammar.tokens import ARROW, Tokens
@@ -54,7 +53,7 @@ def _later(rest: Tokens, i: int, separators: tuple[str, ...]) -> bool:
 def attribute(rest: Tokens) -> list[Draft] | None:
     """As in "the colour of the cup to black", "the car's colour green", "its colour to yellow"."""
     for i, word in enumerate(rest):
-        if word not in lexicon.ATTRIBUTES or _is_part(rest, i):
+        if word not in lexicon.ATTRIBUTES or word in OWNED:  # of a shade its phrase decides: `is_quality`
             continue
         after = rest[i + 1 :]
         if i <= 1 and (not i or rest[0] in {"the", "a", "its", "his", "her", "their", "that", "this"}):
@@ -66,16 +65,6 @@ def attribute(rest: Tokens) -> list[Draft] | None:
         if owners and after:
             return _attribute_value(owners, after)
     return None
-
-
-def _is_part(rest: Tokens, i: int) -> bool:
-    """Whether a word that may be a colour is a part here: "the shade" alone, and that of a lamp."""
-    owners = OWNED.get(rest[i], ())
-    if not owners:
-        return False
-    if any(singular(word) in owners for word in rest):
-        return True
-    return rest[:i] == ("the",) and rest[i + 1 : i + 2] not in {("of",), ("on",)}
 
 
 def _attribute_value(owners: tuple[NounPhrase, ...] | None, after: Tokens) -> list[Draft] | None:

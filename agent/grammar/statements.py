@@ -10,10 +10,9 @@ from agent.grammar.nouns import parse, parse_all
 from agent.grammar.phrases import NounPhrase
 from agent.grammar.results import INDEFINITE, Result, drafts_for, is_quality, parse_result, resultative
 from agent.grammar.tokens import ARROW, Tokens
-from agent.grammar.verbs import PARTICIPLES, base_form
+from agent.grammar.verbs import HAVING, MODALS, PARTICIPLES, base_form
 from agent.grammar.wordclasses import FUNCTION_WORDS
 
-_MODALS = frozenset("should must could can may might would will shall ought".split())
 _MODAL_PHRASES: tuple[Tokens, ...] = (
     ("needs", "to"), ("need", "to"), ("has", "to"), ("have", "to"), ("ought", "to"), ("is", "to"), ("are", "to"),
     ("is", "supposed", "to"), ("are", "supposed", "to"), ("had", "better"), ("is", "going", "to"), ("wants", "to"),
@@ -22,7 +21,6 @@ _MODAL_PHRASES: tuple[Tokens, ...] = (
 _ADVERBS = frozenset("now instead really rather also probably maybe perhaps definitely all both then".split())
 _BECOMING = frozenset("becomes become turns turn transforms transform morphs changes change".split())
 _BEING = frozenset("is are was were be".split())
-_HAVING = frozenset("has have had wears wear gets get wore wearing".split())
 _BETTER = frozenset(
     "better good great nice nicer cool cooler best awesome amazing fantastic lovely fun funny funnier prettier".split()
 )
@@ -179,7 +177,7 @@ def _passive(tokens: Tokens) -> list[Draft] | None:
 
 def _to_have(tokens: Tokens) -> list[Draft] | None:
     for i in range(1, len(tokens) - 2):
-        if tokens[i] == "to" and tokens[i + 1] in _HAVING:
+        if tokens[i] == "to" and tokens[i + 1] in HAVING:
             return _bears(tokens[:i], tokens[i + 2 :])
     return None
 
@@ -240,7 +238,7 @@ def _narrated(tokens: Tokens) -> list[Draft] | None:
 def _modal(tokens: Tokens) -> list[Draft] | None:
     for i, token in enumerate(tokens):
         phrase = next((words for words in _MODAL_PHRASES if tokens[i : i + len(words)] == words), None)
-        if phrase is None and token not in _MODALS:
+        if phrase is None and token not in MODALS:
             continue
         after = tokens[i + (len(phrase) if phrase else 1) :]
         if i == 0:
@@ -268,7 +266,7 @@ def _predicate(subject: Tokens, after: Tokens) -> list[Draft] | None:
     subjects = parse_all(subject)
     if not subjects or not after or subject[0] in _NEVER_SUBJECTS:
         return None
-    if after[0] in _HAVING:
+    if after[0] in HAVING:
         return _bears(subject, after[1:])
     if after[0] == "be" and after[1:2] in {("wearing",), ("holding",), ("given",)}:
         return _bears(subject, after[2:])
@@ -347,7 +345,7 @@ def _copula(tokens: Tokens, assumed: bool) -> list[Draft] | None:
                 return drafts_for(subjects, result)
         if not now:
             continue
-        if token in _HAVING or (token in _BEING and after[0] in {"wearing", "holding"}):
+        if token in HAVING or (token in _BEING and after[0] in {"wearing", "holding"}):
             found = _bears(subject, after[1:] if token in _BEING else after)
         elif token in _BEING and after[0] in _GONE:
             found = [Draft("remove", thing) for thing in subjects]

@@ -46,6 +46,9 @@ _TOLD_APART = frozenset(
     "mach mache morphe convierte transforme remplace changer cambia forma pin panda".split()
 )
 
+MODALS = frozenset("should must could can may might would will shall ought".split())
+HAVING = frozenset("has have had wears wear gets get wore wearing".split())
+
 
 def _gerund(verb: str) -> str:
     if verb in {"swap", "put", "get", "set", "drop", "wrap", "top", "let", "pin", "sit"}:

@@ -8,7 +8,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -64,6 +64,8 @@ class Sample:
     items: np.ndarray
     pieces: np.ndarray
     piece_codes: np.ndarray
+    anew: bool = False
+    """Whether its parts were given other colours."""
 
     def mask(self, item: int) -> np.ndarray:
         """(H, W) bool, the visible pixels of an item."""
@@ -146,15 +148,20 @@ class Pool:
     def sample(self, index: int) -> Sample:
         """The drawn scene of `seeds[index]`."""
         scene = sample_scene(self.seeds[index])
-        arrays = (self._image, self._items, self._pieces, self._codes)
-        return Sample(scene, *(np.array(array[index]) for array in arrays))
+        image, items, pieces, codes = (
+            np.array(array[index]) for array in (self._image, self._items, self._pieces, self._codes)
+        )
+        return Sample(scene, image, items, pieces, codes)
 
     def draws(self, rng: np.random.Generator) -> Iterator[Sample]:
-        """Endless samples of what is ready, drawn at random, the share REPAINTED with parts in other colours."""
+        """Endless samples of what is ready, drawn at random; see `seen`."""
         while True:
-            index = int(rng.integers(self.ready))
-            anew = rng.random() < REPAINTED
-            yield repainted(sample_scene(self.seeds[index]), rng) if anew else self.sample(index)
+            yield self.seen(int(rng.integers(self.ready)), rng)
+
+    def seen(self, index: int, rng: np.random.Generator) -> Sample:
+        """The scene of `seeds[index]` as a recipe sees it: as it was drawn, or with parts in other colours."""
+        anew = rng.random() < REPAINTED
+        return repainted(sample_scene(self.seeds[index]), rng) if anew else self.sample(index)
 
     def image(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 of `seeds[index]`."""
@@ -196,7 +203,7 @@ def repainted(scene: Scene, rng: np.random.Generator) -> Sample:
             if (item.noun, part) not in BODY_PARTS:
                 item = with_part(item, part, pick(rng, [colour for colour in colours if colour != item.colour]))
         changed[i] = item
-    return drawn(with_items(scene, changed))
+    return replace(drawn(with_items(scene, changed)), anew=True)
 
 
 def square(centre: tuple[float, float], side: float) -> Box:

@@ -29,12 +29,10 @@ from instructedit_models.miniature.training.common import (
 )
 from instructedit_models.miniature.training.data import (
     AROUND_PARTS,
-    REPAINTED,
     TRAINED_SEEDS,
     Sample,
     captioned_crop,
     cut,
-    repainted,
     training_pool,
     validation_samples,
 )
@@ -112,14 +110,10 @@ def encode(vae: AutoencoderKL, crops: np.ndarray) -> torch.Tensor:
     return latents.float() * vae.config.scaling_factor
 
 
-def crops_of(
-    samples: Iterator[Sample], rng: np.random.Generator, each: int, anew: float = 0.0
-) -> Iterator[tuple[np.ndarray, str]]:
-    """`each` captioned crops of every sample; the share `anew` of the samples is repainted first."""
+def crops_of(samples: Iterator[Sample], rng: np.random.Generator, each: int) -> Iterator[tuple[np.ndarray, str]]:
+    """`each` captioned crops of every sample."""
     for sample in samples:
-        parts = AROUND_PARTS
-        if rng.random() < anew:
-            sample, parts = repainted(sample.scene, rng), REPAINTED_PARTS
+        parts = REPAINTED_PARTS if sample.anew else AROUND_PARTS
         for _ in range(each):
             box, caption = captioned_crop(sample, rng, parts)
             yield cut(sample.image, box, NATIVE), caption
@@ -132,9 +126,9 @@ def prepare(run: Run, count: int) -> None:
     latents = np.memmap(run.work / "latents.f16", np.float16, "w+", shape=(count, 4, 16, 16))
     captions: list[str] = []
     crops: list[np.ndarray] = []
-    order = (pool.sample(int(index)) for index in rng.permutation(pool.ready))
+    order = (pool.seen(int(index), rng) for index in rng.permutation(pool.ready))
     each = max(1, -(-count // pool.ready))
-    for crop, caption in crops_of(order, rng, each, REPAINTED):
+    for crop, caption in crops_of(order, rng, each):
         crops.append(crop)
         captions.append(caption)
         if len(crops) == 128:
