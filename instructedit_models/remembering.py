@@ -1,4 +1,4 @@
-"""What a detector remembers: its answers about the last pictures, and the features of the very last one.
+"""What a detector remembers: its answers about the last pictures, and the features of the very last ones.
 
 A conversation asks for the same things again, and a search asks for several things in the same picture.
 """
@@ -17,6 +17,7 @@ __all__ = ["KeptFeatures", "RememberingDetector", "detect_each"]
 
 _ANSWERS = 128
 _LARGEST = 1 << 20
+"""Pixels of a picture that is remembered, and of all pictures whose features are."""
 
 
 class RememberingDetector:
@@ -62,16 +63,17 @@ def detect_each(detector: Detector, image: Image.Image, phrases: Sequence[str]) 
 
 
 class KeptFeatures:
-    """Lets the image backbone of transformers' Grounding DINO keep what it made of its last picture.
+    """Lets the image backbone of transformers' Grounding DINO keep what it made of its last pictures.
 
     Backbone features do not depend on the text, so that the second phrase about a picture does not pay for them, nor do
-    several that are asked for together: a batch of one picture is looked at once.
+    several that are asked for together: a batch of one picture is looked at once. The last picture is kept, and those
+    before it that make up a megapixel with it, so that the tiles of a small picture are.
     """
 
     def __init__(self, backbone: torch.nn.Module) -> None:
         """Takes the place of `backbone.forward`, of (pixel_values, pixel_mask); its weights keep their names."""
         self._forward = backbone.forward
-        self._kept: tuple[torch.Tensor, torch.Tensor, tuple[list[Any], ...]] | None = None
+        self._kept: list[tuple[torch.Tensor, torch.Tensor, tuple[list[Any], ...]]] = []
         backbone.forward = self  # type: ignore[assignment]
 
     def __call__(self, pixel_values: torch.Tensor, pixel_mask: torch.Tensor) -> tuple[list[Any], ...]:
@@ -81,14 +83,15 @@ class KeptFeatures:
             features, positions = self(pixel_values[:1], pixel_mask[:1])
             many = [(maps.expand(count, -1, -1, -1), mask.expand(count, -1, -1)) for maps, mask in features]
             return many, [place.expand(count, *[-1] * (place.ndim - 1)) for place in positions]
-        kept = self._kept
-        if kept is None or not (_same(kept[0], pixel_values) and _same(kept[1], pixel_mask)):
-            self._kept = kept = pixel_values, pixel_mask, self._forward(pixel_values, pixel_mask)
+        known = (each for each in self._kept if _same(each[0], pixel_values) and _same(each[1], pixel_mask))
+        kept = next(known, None) or (pixel_values, pixel_mask, self._forward(pixel_values, pixel_mask))
+        others = [each for each in self._kept if each is not kept]
+        self._kept = [kept, *others[: max(0, _LARGEST // pixel_mask[0].numel() - 1)]]
         return tuple(list(each) for each in kept[2])
 
     def forget(self) -> None:
         """Keeps nothing."""
-        self._kept = None
+        self._kept = []
 
 
 def _alike(batch: torch.Tensor) -> bool:

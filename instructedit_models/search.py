@@ -22,6 +22,7 @@ from instructedit_models.lexicon import singular
 from instructedit_models.reference import Reference
 from instructedit_models.remembering import detect_each
 from instructedit_models.rivals import Opinion, distinct, plainest, unrivalled
+from instructedit_models.tiling import TiledDetector
 from instructedit_models.types import Box, Detection, Detector, Segmenter
 from instructedit_models.verification import square_around
 
@@ -45,6 +46,9 @@ class SearchOptions:
         part_share: instances of a part whose score is less than this share of the best one's are left out.
         slack: pixels, as a share of the longer side of a box, by which masks may pass it (or a part its owner).
         crop_size: smaller crops are enlarged to this width in pixels, smoothly, before a model sees them.
+        tile: the side of the tiles in which things are looked for beside the whole picture, as a share of its longer
+            side; 1: in the whole picture alone.
+        tile_threshold: the least score of what is found so, over all views that could see it.
         phrases_per_prompt: of several phrases, how many the detector is asked for at once.
         opinion: what CLIP's similarity counts beside log-odds, where several known nouns fit one thing; 0: nothing.
         unsaid: attributes that the detector was not taught and that most things have; it is not asked for them.
@@ -59,6 +63,8 @@ class SearchOptions:
     part_share: float = 0.6
     slack: float = 0.05
     crop_size: int = 128
+    tile: float = 1.0
+    tile_threshold: float = 0.3
     phrases_per_prompt: int = 4
     opinion: float = 0.0
     unsaid: tuple[str, ...] = ()
@@ -107,6 +113,9 @@ class Search:
         self.image = image
         self.last = last
         self._found: dict[str, list[Found]] = {}
+        self._whole = TiledDetector(
+            models.detector, self.options.tile, self.options.tile_threshold, self.options.crop_size
+        )
         self._nouns = models.object_phrases or _ANYTHING
         self._opinion = partial(models.opinion.of, image) if models.opinion else None
         self._part_names = {
@@ -178,7 +187,7 @@ class Search:
 
     def _look_for(self, phrase: str, noun: str) -> list[Found]:
         if phrase not in self._found:
-            detections = self.models.detector.detect(self.image, phrase)
+            detections = self._whole.detect(self.image, phrase)
             if detections and noun in self.models.object_phrases:
                 same = self.options.choosing.same_iou
                 detections = unrivalled(detections, noun, self._census, same_iou=same, opinion=self._opinion)
@@ -217,7 +226,7 @@ class Search:
     def _detected(self, phrases: Sequence[str]) -> list[Detection]:
         step = self.options.phrases_per_prompt
         prompts = [" . ".join(phrases[start : start + step]) for start in range(0, len(phrases), step)]
-        return list(chain.from_iterable(detect_each(self.models.detector, self.image, prompts)))
+        return list(chain.from_iterable(detect_each(self._whole, self.image, prompts)))
 
     def _objects(self, phrases: Sequence[str]) -> list[Found]:
         """Everything that any of the phrases fits, each thing once."""
@@ -369,7 +378,7 @@ class Search:
         sentence = f"No {reference.phrase!r} was found in the picture"
         try:
             if reference.attributes and not reference.generic:
-                instead = self.models.detector.detect(self.image, reference.noun)
+                instead = self._whole.detect(self.image, reference.noun)
             else:
                 instead = [Detection(each.box, each.score, each.phrase) for each in self._objects(self._nouns)]
         except UserError:

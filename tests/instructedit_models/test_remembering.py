@@ -1,8 +1,9 @@
 """What a detector found is found again without looking."""
 
+import torch
 from PIL import Image
 
-from instructedit_models.remembering import RememberingDetector
+from instructedit_models.remembering import KeptFeatures, RememberingDetector
 from instructedit_models.types import Detection
 
 
@@ -72,3 +73,31 @@ def test_large_pictures_are_not_remembered() -> None:
     detector.detect(large, "cat")
     detector.detect(large, "cat")
     assert inner.looked == 2
+
+
+class Backbone(torch.nn.Module):
+    """Counts the pictures that it looks at."""
+
+    looked = 0
+
+    def forward(self, pixel_values: torch.Tensor, pixel_mask: torch.Tensor) -> tuple[list, list]:
+        self.looked += len(pixel_values)
+        return [(pixel_values, pixel_mask)], [pixel_mask]
+
+
+def look(backbone: Backbone, shade: float, size: int) -> float:
+    features, _ = backbone(torch.full((1, 3, size, size), shade), torch.ones(1, size, size, dtype=torch.bool))
+    return float(features[0][0].mean())
+
+
+def test_the_features_of_several_small_pictures_are_kept_and_of_large_ones_the_last() -> None:
+    backbone = Backbone()
+    kept = KeptFeatures(backbone)
+    shades = [0.25, 0.5, 0.75, 0.25, 0.5]
+    assert [look(backbone, shade, 64) for shade in shades] == shades and backbone.looked == 3
+    for shade in (0.25, 0.5, 0.5, 0.25):
+        assert look(backbone, shade, 1024) == shade
+    assert backbone.looked == 6
+    kept.forget()
+    look(backbone, 0.25, 1024)
+    assert backbone.looked == 7
