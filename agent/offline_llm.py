@@ -20,6 +20,7 @@ from agent.conversation_reading import Reading, read
 from agent.grammar import Understanding
 from agent.grammar.dialogue import Asked, Talk, is_whole, understand_turn
 from agent.grammar.naming import by_its_thing
+from agent.grammar.owning import that_were_asked_about
 from agent.offline_policy import Call, Policy, Words
 from agent.plans import Plan
 from instructedit_models.errors import BadInstructionError, InstructEditError, LLMError
@@ -84,7 +85,7 @@ class OfflineChatModel(BaseChatModel):
                 instruction=pending.asked.instruction,
                 ids=tuple(each.id for each in pending.candidates),
                 phrases=tuple(each.phrase for each in pending.candidates),
-                plans=meant.edits,
+                plans=that_were_asked_about(meant.edits, pending.prompt),
                 before=pending.asked.edited_before,
                 name=meant.name,
             )

@@ -8,8 +8,8 @@ from agent.conversation_reading import Made, PastTurn, Reading, Step
 from agent.grammar import CAN_DO, Understanding
 from agent.grammar.classes import description_of, names_class, nouns_of_class
 from agent.grammar.description import Scene, parse_description
-from agent.grammar.nouns import parse
-from agent.grammar.tokens import tokenize
+from agent.grammar.owning import part_it_may_have
+from agent.offline_words import changes, question, result
 from agent.plans import EditPlan
 
 __all__ = ["Call", "Policy", "Words"]
@@ -19,7 +19,6 @@ _GUIDANCE, _MORE_GUIDANCE = 10.0, 3.0
 """The guidance scale of "stronger" at an encoding ratio of 1, and what each further "stronger" adds."""
 _OBJECT = "object"
 """The segmentation prompt for "any thing", where the instruction names none."""
-_NO_ARTICLE = frozenset({"everything", "all", "both", "every", "each", "any"})
 _NO_TOOL = "I cannot edit pictures here: the tools for it are missing."
 
 
@@ -83,7 +82,7 @@ class Policy:
         versions = self.reading.last("list_versions")
         if versions is None or not versions.ok:
             return self._once("list_versions", {}, lambda text: Words(text, "answer"))
-        return Words(_changes(versions), "answer")
+        return Words(changes(versions), "answer")
 
     def _named(self, wanted: Understanding) -> Call | Words:
         """Saves the mask of what is to be called by a name, which is looked for where it was not edited last."""
@@ -105,7 +104,7 @@ class Policy:
             if found is None:
                 return Call("segment", segment) if "segment" in self.tools else Words(_NO_TOOL, "cannot_parse")
             if found.ambiguous:
-                return Words(_question(f"Which {wanted.thing}", found), "question")
+                return Words(question(f"Which {wanted.thing}", found), "question")
             mask_id = found.identifier("mask")
             if not found.ok or mask_id is None:
                 return Words(found.cause, "error")
@@ -136,7 +135,8 @@ class Policy:
             if not isinstance(known, Understanding):
                 return known
             wanted = known
-        return self._all_edits(wanted)
+        edits = self._of_what_it_has(wanted)
+        return edits if isinstance(edits, Call) else self._all_edits(replace(wanted, edits=tuple(edits)))
 
     def _which(self, wanted: Understanding) -> Understanding | Call | Words:
         """Looks for everything that an "it" may mean; asks where it is more than one thing."""
@@ -145,7 +145,7 @@ class Policy:
         if found is None:
             return Call("segment", segment)
         if found.ambiguous:
-            return Words(_question("What", found), "question")
+            return Words(question("What", found), "question")
         return wanted
 
     def _by_their_nouns(self, wanted: Understanding) -> Understanding | Call | Words:
@@ -168,6 +168,21 @@ class Policy:
         again = self.understand(replace(reading, description=description_of(nouns, scene)))
         return replace(again, message=again.message or wanted.message) if again.edits else wanted
 
+    def _of_what_it_has(self, wanted: Understanding) -> list[EditPlan] | Call:
+        """The edits, what is added to a thing ("a hat with a pink ribbon") as an edit of the part where it has it."""
+        known = wanted.choice or wanted.same_place or "segment" not in self.tools
+        edits = []
+        for edit in wanted.edits:
+            part = None if known else part_it_may_have(edit)
+            if part is not None:
+                segment = {"image_id": self.reading.image_id, "segmentation_prompt": part.segmentation_prompt}
+                found = self.reading.step("segment", segment)
+                if found is None:
+                    return Call("segment", segment)
+                part = part if found.ok else None
+            edits.append(part or edit)
+        return edits
+
     def _all_edits(self, wanted: Understanding) -> Call | Words:
         """Segment and edit_image for each edit in turn; what failed is passed over and told at the end."""
         before = self.reading.edit_of(self.reading.image_id)
@@ -188,7 +203,7 @@ class Policy:
                 if found is None:
                     return Call("segment", segment) if "segment" in self.tools else Words(_NO_TOOL, "cannot_parse")
                 if found.ambiguous:
-                    questions.append(_question(f"Which {edit.segmentation_prompt}", found))
+                    questions.append(question(f"Which {edit.segmentation_prompt}", found))
                     continue
                 mask_id = found.identifier("mask")
                 if not found.ok or mask_id is None:
@@ -202,7 +217,7 @@ class Policy:
                 told.append(made.cause)
                 continue
             image_id, done = new_id, done + 1
-            told.append(_result(edit, made, new_id))
+            told.append(result(edit, made, new_id))
         if wanted.message:
             told.append(wanted.message)
         text = " ".join(dict.fromkeys([*told, *questions]))
@@ -352,33 +367,3 @@ class Policy:
 def _made_by(image_id: str, past: tuple[PastTurn, ...]) -> PastTurn | None:
     """The turn that made a picture."""
     return next((turn for turn in reversed(past) if turn.edited and turn.end_id == image_id), None)
-
-
-def _result(edit: EditPlan, made: Step, image_id: str) -> str:
-    before, after = (caption.split(" of ", 1)[-1] for caption in (edit.input_caption, edit.edited_caption))
-    thing = edit.segmentation_prompt
-    named = thing if thing.split()[0] in _NO_ARTICLE else f"the {thing}"
-    phrase = parse(tokenize(before))
-    now = "are" if phrase is not None and phrase.plural else "is"
-    sentence = f"{named[:1].upper()}{named[1:]}: {before} {now} now {after} ({image_id})."
-    if "not verified" in made.text.lower():
-        sentence += ' The check could not confirm it; say "stronger" to try harder.'
-    return sentence
-
-
-def _question(which: str, found: Step) -> str:
-    """A question that numbers the candidates."""
-    candidates = found.candidates()
-    if not candidates:
-        fits = found.text.removeprefix("ambiguous:").split("Candidates:")[0].strip().rstrip(".")
-        return f"{which} do you mean? {fits}."
-    listed = "; ".join(f"{n}: {one.phrase}, {one.place} ({one.id})" for n, one in enumerate(candidates, start=1))
-    return f"{which} do you mean? {listed}."
-
-
-def _changes(versions: Step) -> str:
-    """What was changed so far: the edits that lead to the current picture."""
-    changes = versions.changes()
-    if not changes:
-        return "Nothing was changed yet: this is the original picture."
-    return f"So far: {'; '.join(changes)}."

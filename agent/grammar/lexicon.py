@@ -148,6 +148,8 @@ NOT_ADDED = PARTS - _words(
     "chimney fence"
 )
 """Parts a thing has anyway, so that "red ears" given to a dog recolour the ears that it has."""
+IN_PAIRS = _words("window wheel petal leaf branch ear candle")
+"""Parts of which one thing has several, so that "the other one" may be on the same thing."""
 PART_OWNERS = _words(
     "house car bus truck van boat ship cup mug teapot pot tree flower dog cat bird horse cow man woman boy girl bike "
     "bicycle train plane airplane church barn castle cabin lamp fish table chair sofa rabbit fox teddy bear box jar "

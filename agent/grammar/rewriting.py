@@ -259,15 +259,16 @@ class _Before:
         if self.owner is None and self.noun not in known and (phrase.definite and phrase.determiner != "its"):
             return said
         words = " ".join((*phrase.selectors, *phrase.core))
-        if "other" in phrase.selectors and self.owner is not None and not phrase.plural and head not in _IN_PAIRS:
+        if (
+            "other" in phrase.selectors
+            and self.owner is not None
+            and not phrase.plural
+            and head not in lexicon.IN_PAIRS
+        ):
             return f"the {words.replace('other ', '')} of the other {self.noun}"
         if phrase.determiner in {"a", "an", "one"}:
             words = plural(words)  # "you missed a wheel"
         return f"the {words} of {self.whole(replaces)}"
-
-
-_IN_PAIRS = frozenset({"window", "wheel", "petal", "leaf", "branch", "ear", "candle"})
-"""Parts of which one thing has several, so that "the other one" may be on the same thing."""
 
 
 def _selects(word: str) -> bool:
