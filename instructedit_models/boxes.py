@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from instructedit_models.types import Box, Detection
 
-__all__ = ["box_iou", "centre_within", "moved", "scaled", "surest_at"]
+__all__ = ["box_iou", "centre_within", "moved", "scaled", "square_around", "surest_at"]
 
 
 def box_iou(a: Box, b: Box) -> float:
@@ -35,3 +35,16 @@ def centre_within(box: Box, outer: Box) -> bool:
     """Whether the middle of a box lies in another."""
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
+
+
+def square_around(box: Box, context: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The square crop around a box, x0, y0, x1, y1 in whole pixels, inside a picture of `size` (width, height)."""
+    side = max(1.0, max(box[2] - box[0], box[3] - box[1]) * context)
+    ends = []
+    for low, high, length in ((box[0], box[2], size[0]), (box[1], box[3], size[1])):
+        wanted = min(round(side), length)
+        start = round((low + high) / 2 - wanted / 2)
+        start = min(max(start, 0), length - wanted)
+        ends.append((start, start + wanted))
+    (x0, x1), (y0, y1) = ends
+    return x0, y0, x1, y1

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from instructedit_models.boxes import square_around
 from instructedit_models.errors import BadMaskError, BadParameterError
 from instructedit_models.limits import MAX_RING
 
@@ -26,6 +27,7 @@ __all__ = [
     "Refinement",
     "bounding_box",
     "combine",
+    "crop_box",
     "feather",
     "fill_holes",
     "grow",
@@ -296,3 +298,16 @@ def _pixels(value: object, what: str) -> None:
 
 def _by(mask: np.ndarray) -> str:
     return " x ".join(map(str, mask.shape[::-1]))
+
+
+def crop_box(mask: np.ndarray, context: float) -> tuple[int, int, int, int]:
+    """A square around the mask's box, `context` times as wide, moved inside the picture (or cut where too large).
+
+    Args:
+        mask: (H, W) bool, not empty.
+        context: width of the crop over the longer side of the box.
+
+    Returns:
+        x0, y0, x1, y1 in pixels.
+    """
+    return square_around(bounding_box(mask), context, (mask.shape[1], mask.shape[0]))

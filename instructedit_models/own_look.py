@@ -12,22 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from instructedit_models.boxes import surest_at
 from instructedit_models.colours import BASIC, COLOURS, main_colour, neighbours
 from instructedit_models.errors import UserError
 from instructedit_models.lexicon import singular, with_article
-from instructedit_models.masks import bounding_box
-from instructedit_models.types import Box, Detector
-from instructedit_models.verification import caption_words, crop_box
+from instructedit_models.patterns import named_plainly, pattern_scores
+from instructedit_models.types import Detector
+from instructedit_models.verification import caption_words
 
 __all__ = ["Keeping", "from_own_colour", "in_own_colour", "in_own_pattern", "shape_in_own_colour"]
 
 _THING = re.compile(r"^(?P<medium>.*?\bof )?(?P<article>(?:an?|the) )?(?P<thing>.+)$", re.IGNORECASE | re.DOTALL)
-_CONTEXT = 1.5
-"""Width of the crop in which a pattern is looked for, over the thing's box."""
-_CROP = 128
-"""Smaller crops are enlarged to this many pixels."""
-_SAME_IOU = 0.4
 
 
 @dataclass(frozen=True)
@@ -143,15 +137,13 @@ def in_own_pattern(
     if not keeping.patterns or not (after - before) & set(COLOURS) or (before | after) & patterns:
         return captions
     match = _THING.match(captions[0])
-    thing = " ".join(word for word in match["thing"].split() if word.lower() not in COLOURS) if match else ""
+    thing = named_plainly(match["thing"], COLOURS) if match else ""
     if not thing:
         return captions
-    picture, here = _enlarged(image, mask)
     try:
-        found = {each: detector.detect(picture, f"{each} {thing}") for each in keeping.patterns}
+        scores = pattern_scores(image, mask, thing, keeping.patterns, detector)
     except UserError:  # the detector does not know the thing by these words
         return captions
-    scores = {each: surest_at(here, those, _SAME_IOU) for each, those in found.items()}
     best = max(scores, key=scores.__getitem__)
     if scores[best] < keeping.sure:
         return captions
@@ -171,15 +163,6 @@ def _coloured(
     if colour is None:
         return captions
     return captions[0] if named else _looking(captions[0], colour), _looking(captions[1], colour)
-
-
-def _enlarged(image: Image.Image, mask: np.ndarray) -> tuple[Image.Image, Box]:
-    """The crop around a mask, enlarged where it is small, and the mask's box in it."""
-    crop = crop_box(mask, _CONTEXT)
-    picture, scale = image.crop(crop), max(1.0, _CROP / (crop[2] - crop[0]))
-    picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
-    x0, y0, x1, y1 = bounding_box(mask)
-    return picture, ((x0 - crop[0]) * scale, (y0 - crop[1]) * scale, (x1 - crop[0]) * scale, (y1 - crop[1]) * scale)
 
 
 def _looking(caption: str, look: str) -> str:

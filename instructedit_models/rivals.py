@@ -10,10 +10,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from instructedit_models.boxes import box_iou, surest_at
+from instructedit_models.boxes import box_iou, square_around, surest_at
 from instructedit_models.lexicon import with_article
 from instructedit_models.types import Box, Detection, Scorer
-from instructedit_models.verification import square_around
 
 __all__ = ["Opinion", "distinct", "plainest", "unrivalled"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from instructedit_models.boxes import centre_within, moved, scaled
+from instructedit_models.boxes import centre_within, moved, scaled, square_around
 from instructedit_models.choosing import Candidate, ChoosingOptions, choose
 from instructedit_models.errors import NothingFoundError, UnknownWordError, UserError
 from instructedit_models.found import Found, each_once, filled, shrunk
@@ -24,7 +24,6 @@ from instructedit_models.remembering import detect_each
 from instructedit_models.rivals import Opinion, distinct, plainest, unrivalled
 from instructedit_models.tiling import TiledDetector
 from instructedit_models.types import Box, Detection, Detector, Segmenter
-from instructedit_models.verification import square_around
 
 __all__ = ["Search", "SearchOptions", "Solved"]
 

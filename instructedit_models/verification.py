@@ -16,10 +16,11 @@ from scipy import ndimage
 from instructedit_models import colours, lexicon
 from instructedit_models.boxes import surest_at
 from instructedit_models.errors import BadInstructionError, BadMaskError, UnknownWordError
-from instructedit_models.masks import bounding_box
+from instructedit_models.masks import crop_box
+from instructedit_models.patterns import named_plainly, pattern_scores
 from instructedit_models.types import Box, Change, Detector, Scorer
 
-__all__ = ["Verification", "Verifier", "caption_words", "crop_box", "square_around", "verify"]
+__all__ = ["Known", "Verification", "Verifier", "caption_words", "verify"]
 
 CONTEXT = 1.5
 CLOSE = (1.1, 1.2)
@@ -32,6 +33,8 @@ _SMALLEST_THING = 0.25
 """Parts of at least this share of the largest one count as things of their own, each of which must have its colour."""
 _GONE = 0.6
 """The source is gone where its score fell below this share of what it was."""
+_STILL_THERE = 0.5
+"""A pattern is still there where its score is at least this share of what it was."""
 _LOOKS_NEW = 0.2
 """By how much the detector must be surer of "wooden cat" than before, for the material to count as changed."""
 _BESIDE_COLOUR = 0.1
@@ -54,8 +57,8 @@ class Verification:
         score_after: the same after it.
         note: one sentence.
         score: how well it did; orders several results of one edit, larger = better.
-        checks: by name ("caption", "target", "source", "noun", "colour", "material", "outside") whether it passed;
-            None where it could not be made or does not apply.
+        checks: by name ("caption", "target", "source", "noun", "colour", "pattern", "material", "outside") whether it
+            passed; None where it could not be made or does not apply.
     """
 
     passed: bool
@@ -73,10 +76,12 @@ class Known:
     Attributes:
         nouns: every one, where these are few; a new shape must then fit its own noun best.
         colours: words of `colours.COLOURS`; a new colour must be the nearest of them.
+        patterns: as the detector may be asked for them; one that both captions name must not be lost with the colour.
     """
 
     nouns: Sequence[str] = ()
     colours: Sequence[str] = colours.BASIC
+    patterns: Sequence[str] = ()
 
 
 class Verifier:
@@ -124,6 +129,9 @@ class Verifier:
         self._material = change == "appearance" and materials_differ(input_caption, edited_caption)
         wanted = self._colour is None and (change == "shape" or self._material)
         self._detector = detector if wanted else None
+        kept = caption_words(input_caption) & caption_words(edited_caption) & {*known.patterns}
+        self._pattern = kept.pop() if self._colour and len(kept) == 1 else None
+        self._sees_patterns = detector
 
     def check(self, after: Image.Image, region: np.ndarray | None = None) -> Verification:
         """Checks one result; see `check_all`."""
@@ -187,6 +195,10 @@ class Verifier:
         if seen:
             checks["colour"] = seen.passed
             total = _BESIDE_COLOUR * total - seen.distance / 100
+            if seen.passed and self._pattern_before:
+                share = self._pattern_score(after) / self._pattern_before
+                checks["pattern"] = share >= _STILL_THERE
+                total += min(share, 1.0) - 1.0
         elif self._material and self._detector is not None:
             checks["material"], margin = self._new_look(after)
             total += margin
@@ -202,7 +214,7 @@ class Verifier:
         found = bool(checks["target"]) or bool(checks.get("material"))
         there = (fits or found) and not refuted
         if seen:
-            there = bool(checks["colour"]) and checks.get("noun") is not False
+            there = bool(checks["colour"]) and False not in (checks.get("noun"), checks.get("pattern"))
         passed = nearer and there and outside is not False
         return Verification(passed, before, score, self._note(checks, nearer, seen), total, checks)
 
@@ -211,6 +223,22 @@ class Verifier:
         pixels = np.asarray(after)
         seen = [colours.match(colours.colour_of(pixels, thing), asked, self._known.colours) for thing in self._things]
         return max(seen, key=lambda one: (not one.passed, one.distance))
+
+    @cached_property
+    def _pattern_before(self) -> float:
+        """How sure the detector was of the pattern that is to stay; 0 where none is, or another one was seen."""
+        try:
+            return self._pattern_score(self._before) if self._pattern else 0.0
+        except (UnknownWordError, BadInstructionError):
+            return 0.0
+
+    def _pattern_score(self, image: Image.Image) -> float:
+        """How sure the detector is that the thing has the pattern that is to stay; 0 where another one fits better."""
+        if self._sees_patterns is None or self._pattern is None:
+            return 0.0
+        thing = named_plainly(_phrase(self._captions[1]), {*colours.COLOURS, self._pattern})
+        seen = pattern_scores(image, self._mask, thing, self._known.patterns, self._sees_patterns)
+        return seen[self._pattern] if seen[self._pattern] == max(seen.values()) else 0.0
 
     @cached_property
     def _things(self) -> list[np.ndarray]:
@@ -225,6 +253,8 @@ class Verifier:
             return "Something changed outside the region that the edit may touch."
         if seen and not checks["colour"]:
             return f"The result looks {seen.nearest}, not {seen.asked}."
+        if seen and checks.get("pattern") is False:
+            return f"The result looks {seen.asked}, but is not {self._pattern} any more."
         if nearer and checks["source"] is False:
             return f"The detector still finds {_phrase(source)!r} there."
         if nearer and checks["target"] is False:
@@ -352,31 +382,3 @@ def caption_words(caption: str) -> set[str]:
 def _phrase(caption: str) -> str:
     """What a caption is of, as a detector is asked: "photo of a red car" -> "red car"."""
     return _ARTICLE.sub("", _MEDIUM.sub("", caption.strip())) or caption
-
-
-def crop_box(mask: np.ndarray, context: float) -> tuple[int, int, int, int]:
-    """A square around the mask's box, `context` times as wide, moved inside the picture (or cut where too large).
-
-    Args:
-        mask: (H, W) bool, not empty.
-        context: width of the crop over the longer side of the box.
-
-    Returns:
-        x0, y0, x1, y1 in pixels.
-    """
-    return square_around(bounding_box(mask), context, (mask.shape[1], mask.shape[0]))
-
-
-def square_around(
-    box: tuple[float, float, float, float], context: float, size: tuple[int, int]
-) -> tuple[int, int, int, int]:
-    """The square crop around a box, x0, y0, x1, y1 in whole pixels, inside a picture of `size` (width, height)."""
-    side = max(1.0, max(box[2] - box[0], box[3] - box[1]) * context)
-    ends = []
-    for low, high, length in ((box[0], box[2], size[0]), (box[1], box[3], size[1])):
-        wanted = min(round(side), length)
-        start = round((low + high) / 2 - wanted / 2)
-        start = min(max(start, 0), length - wanted)
-        ends.append((start, start + wanted))
-    (x0, x1), (y0, y1) = ends
-    return x0, y0, x1, y1

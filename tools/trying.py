@@ -228,7 +228,8 @@ def verifier_for(
     detector: Detector | None = None
     with contextlib.suppress(ModelUnavailableError):
         detector = context.models.grounded.detector
-    known = Known(known_nouns(context), context.models.keeping.colours)
+    keeping = context.models.keeping
+    known = Known(known_nouns(context), keeping.colours, keeping.patterns)
     return Verifier(image, mask, *captions, scorer, detector, change, known)
 
 

@@ -7,12 +7,13 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
 from instructedit_models.errors import BadMaskError, UnknownWordError
+from instructedit_models.masks import crop_box
 from instructedit_models.miniature.tokenizers import TEXT_LENGTH, clip_tokenizer
 from instructedit_models.miniature.words import COLOURS
 from instructedit_models.pixels import SquarePixels, load_image_processor
 from instructedit_models.scorer import ClipScorer
 from instructedit_models.tokens import unknown_words
-from instructedit_models.verification import crop_box, verify
+from instructedit_models.verification import verify
 
 
 def tiny_scorer(batch_size: int = 32) -> ClipScorer:

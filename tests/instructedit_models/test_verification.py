@@ -5,8 +5,10 @@ import pytest
 from PIL import Image
 
 from instructedit_models.errors import BadMaskError
+from instructedit_models.masks import crop_box
+from instructedit_models.patterns import named_plainly
 from instructedit_models.types import Detection
-from instructedit_models.verification import Known, Verifier, crop_box, other_captions
+from instructedit_models.verification import Known, Verifier, other_captions
 from tests.tools.tiny_models import BlobDetector, ColourScorer, boxes
 
 MASK = np.zeros((64, 96), bool)
@@ -112,6 +114,55 @@ def test_colours_are_not_asked_of_the_detector() -> None:
     captions = ("photo of a blue box", "photo of a green box")
     found = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance").check(AFTER)
     assert found.passed and found.checks["colour"] and detector.asked == []
+
+
+class Patterned:
+    """Sees a pattern on whatever fills the middle of what it is shown: blue before the edit, green after it."""
+
+    def __init__(self, before: dict[str, float], after: dict[str, float]) -> None:
+        self.before, self.after = before, after
+        self.asked: set[str] = set()
+
+    def detect(self, image: Image.Image, phrase: str) -> list[Detection]:
+        self.asked.add(phrase)
+        _, green, blue = image.getpixel((image.width // 2, image.height // 2))
+        scores = self.before if blue > green else self.after
+        third = image.width / 6
+        here = third, third, 5 * third, 5 * third
+        return [Detection(here, scores.get(phrase, 0.0), phrase)]
+
+
+@pytest.mark.parametrize(
+    ("after", "kept"),
+    [
+        ({"striped box": 0.8, "dotted box": 0.1}, True),
+        ({"striped box": 0.4, "dotted box": 0.1}, False),
+        ({"striped box": 0.8, "dotted box": 0.9}, False),
+        ({}, False),
+    ],
+)
+def test_a_pattern_that_both_captions_name_must_not_be_lost_with_the_colour(after, kept) -> None:
+    captions, known = (
+        ("photo of a striped blue box", "photo of a striped green box"),
+        Known(patterns=("striped", "dotted")),
+    )
+    detector = Patterned({"striped box": 0.9}, after)
+    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance", known).check(AFTER)
+    assert (found.checks["colour"], found.checks["pattern"], found.passed) == (True, kept, kept)
+    assert detector.asked == {"striped box", "dotted box"}
+    if not kept:
+        assert found.note == "The result looks green, but is not striped any more."
+
+
+def test_a_pattern_that_was_not_seen_before_cannot_be_lost() -> None:
+    captions, known = ("photo of a striped blue box", "photo of a striped green box"), Known(patterns=("striped",))
+    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), Patterned({}, {}), "appearance", known).check(AFTER)
+    assert found.passed and found.checks.get("pattern") is None
+
+
+def test_an_orange_is_no_colour() -> None:
+    assert named_plainly("striped purple orange", {"striped", "purple", "orange"}) == "orange"
+    assert named_plainly("", {"red"}) == ""
 
 
 def test_a_change_outside_the_region_fails() -> None:
