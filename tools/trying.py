@@ -26,6 +26,8 @@ GUIDANCE = 1.4
 """Factor of the stronger guidance that a sweep tries."""
 SEEDS = 3
 """Other seeds that a sweep of a change of shape tries."""
+PATTERN_SWEEPS = 2
+"""Sweeps at most for a pattern alone, where the colour is right: a third one found none that kept it."""
 GROWTH = 6
 """Pixels that the second sweep adds to the mask."""
 _MOST_GUIDANCE = 30.0
@@ -50,6 +52,13 @@ class Attempt:
         """Larger is better."""
         checked = self.verification
         return (checked.passed, checked.score) if checked else (False, 0.0)
+
+    @property
+    def lacks_pattern(self) -> bool:
+        """Whether the colour is right, and only the pattern was lost with the old one."""
+        checks = self.verification.checks if self.verification else {}
+        other = any(checks.get(name) is False for name in ("colour", "noun", "outside"))
+        return checks.get("pattern") is False and not other
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,8 +159,8 @@ def _try_one(
     attempts = _checked(context, verifier, [options], [result])
     if attempts[0].verification is None:
         return Tried(tuple(attempts))
-    for wanted in sweeps(options, change, context.settings.overrides, retries):
-        if any(attempt.rank[0] for attempt in attempts):
+    for number, wanted in enumerate(sweeps(options, change, context.settings.overrides, retries)):
+        if any(attempt.rank[0] or (number >= PATTERN_SWEEPS and attempt.lacks_pattern) for attempt in attempts):
             break
         with turn.timed("retry"):
             results = editor.sweep(image, mask, *captions, wanted, context.progress)

@@ -8,11 +8,12 @@ import pytest
 from agent.record import EditPart
 from instructedit_models.errors import BadParameterError
 from instructedit_models.types import EditOptions, EditResult
+from instructedit_models.verification import Verification
 from tests.tools.calling import edit, pixels
 from tests.tools.tiny_models import COLOURS, Painter, TinyModels, boxes
 from tools.context import EditOverrides, ToolContext, ToolSettings
 from tools.registry import call
-from tools.trying import sweeps
+from tools.trying import sweeps, try_edit
 from tools.workspace import Workspace
 
 
@@ -86,6 +87,28 @@ def test_one_sweep_does_not_grow(workspace: Workspace) -> None:
     context = context_for(workspace, lambda options: options.grow > 0, retries=1)
     edit(context, "blue box", "green")
     assert not made(context).verified and made(context).options.grow == 0
+
+
+@pytest.mark.parametrize(("lost", "sweeps_made"), [("pattern", 2), ("colour", 4)])
+def test_a_pattern_alone_is_not_worth_every_sweep(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, lost: str, sweeps_made: int
+) -> None:
+    class Losing:
+        """Says of every result that it lost something."""
+
+        def check_all(self, afters: list, regions: list) -> list[Verification]:
+            checks: dict[str, bool | None] = {"caption": False, "colour": True, "pattern": True} | {lost: False}
+            return [Verification(False, 0.0, 0.0, "Lost.", checks=checks) for _ in afters]
+
+    context = context_for(workspace, lambda options: False, retries=4)
+    monkeypatch.setattr("tools.trying.verifier_for", lambda *_: Losing())
+    mask = np.zeros((64, 96), bool)
+    mask[20:38, 40:58] = True
+    options = EditOptions(encoding_ratio=0.5)
+    captions = ("photo of a striped blue box", "photo of a striped green box")
+    tried = try_edit(context, boxes("red", "blue", "red"), mask, captions, options, "appearance", retries=4)
+    swept = list(sweeps(options, "appearance", context.settings.overrides, sweeps_made))
+    assert len(tried.attempts) == 1 + sum(len(one) for one in swept) and not tried.kept.rank[0]
 
 
 def test_where_none_passes_that_is_said(workspace: Workspace) -> None:
