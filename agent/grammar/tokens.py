@@ -41,6 +41,7 @@ _SPELLINGS = {
     "intead": "instead", "instaed": "instead", "coud": "could", "cuold": "could", "cud": "could", "wud": "would",
     "shud": "should", "woud": "would", "im": "i am", "pic": "picture", "polkadot": "polka-dot", "bothe": "both",
     "al": "all", "evry": "every", "leftt": "left", "rigth": "right", "rihgt": "right", "lft": "left", "thier": "their",
+    "lampshade": "lamp shade", "lampshades": "lamp shades", "rooftop": "roof", "rooftops": "roofs",
 }  # fmt: skip
 _JOINED = {
     ("polka", "dot"): "polka-dot",

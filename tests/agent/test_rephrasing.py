@@ -43,6 +43,10 @@ def planned(text: str, description: str | None = None) -> list[tuple[str, str]]:
         ("paint the shade of the two lamps white", [("shade of the two lamps", "a white shade")]),
         ("give the lamp a red shade", [("shade of the lamp", "a red shade")]),
         ("the lamp should have a white shade", [("shade of the lamp", "a white shade")]),
+        # in one word it is the same part
+        ("make the lampshade red", [("lamp shade", "a red shade")]),
+        ("turn the lampshades of both lamps green", [("lamp shades of both lamps", "green lamp shades")]),
+        ("Paint the rooftop blue", [("roof", "a blue roof")]),
         ("change the shade of the car to blue", [("car", "a blue car")]),
         ("give the car a red shade", [("car", "a red car")]),
         ("make the lamp's colour red", [("lamp", "a red lamp")]),
