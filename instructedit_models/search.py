@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from instructedit_models.boxes import centre_within, moved, scaled, square_around
 from instructedit_models.choosing import Candidate, ChoosingOptions, choose
-from instructedit_models.errors import NothingFoundError, UnknownWordError, UserError
+from instructedit_models.errors import BadParameterError, NothingFoundError, UnknownWordError, UserError
 from instructedit_models.found import Found, each_once, filled, shrunk
 from instructedit_models.hypernyms import hyponyms
 from instructedit_models.lexicon import singular
@@ -71,7 +71,11 @@ class SearchOptions:
     choosing: ChoosingOptions = field(default_factory=ChoosingOptions)
 
     def __post_init__(self) -> None:
-        """Takes `choosing` as a model set's file gives it."""
+        """Takes `choosing` as a model set's file gives it. Raises BadParameterError where the tiles cannot be made."""
+        if not 0.2 <= self.tile <= 1:
+            raise BadParameterError(f"tile must be between 0.2 and 1; got {self.tile}.")
+        if not 0 <= self.tile_threshold <= 1:
+            raise BadParameterError(f"tile_threshold must be between 0 and 1; got {self.tile_threshold}.")
         if isinstance(self.choosing, Mapping):
             object.__setattr__(self, "choosing", ChoosingOptions(**self.choosing))
 

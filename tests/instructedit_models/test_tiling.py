@@ -8,6 +8,8 @@ from PIL import Image
 from scipy import ndimage
 
 from instructedit_models.boxes import box_iou
+from instructedit_models.errors import BadParameterError
+from instructedit_models.search import SearchOptions
 from instructedit_models.tiling import TiledDetector
 from instructedit_models.types import Box, Detection
 
@@ -87,6 +89,12 @@ def test_a_wide_picture_is_seen_whole_and_in_tiles_that_share_half_of_each_other
     detector = Squares()
     tiled(detector, share=0.5).detect_each(picture(SMALL, size=(256, 64)), ["square", "thing"])
     assert detector.seen == [(256, 64), (128, 64), (128, 64), (128, 64)]
+
+
+@pytest.mark.parametrize("wrong", [{"tile": 0.0}, {"tile": 1.5}, {"tile_threshold": -0.1}])
+def test_tiles_that_cannot_be_made_are_told_of(wrong: dict[str, float]) -> None:
+    with pytest.raises(BadParameterError, match=f"{next(iter(wrong))} must be between"):
+        SearchOptions(**wrong)  # type: ignore[arg-type]
 
 
 def test_without_tiles_the_detector_is_only_handed_on() -> None:
