@@ -195,9 +195,9 @@ class Verifier:
         if seen:
             checks["colour"] = seen.passed
             total = _BESIDE_COLOUR * total - seen.distance / 100
-            if seen.passed and self._pattern_before:
-                share = self._pattern_score(after) / self._pattern_before
-                checks["pattern"] = share >= _STILL_THERE
+            if self._pattern_before:  # of a wrong colour it is not asked: that is no better than a lost pattern
+                share = self._pattern_score(after) / self._pattern_before if seen.passed else 0.0
+                checks["pattern"] = share >= _STILL_THERE if seen.passed else None
                 total += min(share, 1.0) - 1.0
         elif self._material and self._detector is not None:
             checks["material"], margin = self._new_look(after)

@@ -154,6 +154,14 @@ def test_a_pattern_that_both_captions_name_must_not_be_lost_with_the_colour(afte
         assert found.note == "The result looks green, but is not striped any more."
 
 
+def test_the_right_colour_without_its_pattern_is_better_than_a_wrong_colour() -> None:
+    captions, known = ("photo of a striped blue box", "photo of a striped green box"), Known(patterns=("striped",))
+    detector = Patterned({"striped box": 0.9}, {})
+    verifier = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance", known)
+    lost, wrong = verifier.check_all([AFTER, boxes("red", "purple", "red")], [None, None])
+    assert lost.checks["pattern"] is False and wrong.checks["pattern"] is None and lost.score > wrong.score
+
+
 def test_a_pattern_that_was_not_seen_before_cannot_be_lost() -> None:
     captions, known = ("photo of a striped blue box", "photo of a striped green box"), Known(patterns=("striped",))
     found = Verifier(BEFORE, MASK, *captions, ColourScorer(), Patterned({}, {}), "appearance", known).check(AFTER)
