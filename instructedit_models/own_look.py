@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from instructedit_models.caption_text import caption_words
 from instructedit_models.colours import BASIC, COLOURS, main_colour, neighbours
 from instructedit_models.errors import UserError
 from instructedit_models.lexicon import singular, with_article
 from instructedit_models.patterns import named_plainly, pattern_scores
 from instructedit_models.types import Detector
-from instructedit_models.verification import caption_words
 
 __all__ = ["Keeping", "from_own_colour", "in_own_colour", "in_own_pattern", "shape_in_own_colour"]
 

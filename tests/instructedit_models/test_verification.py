@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from instructedit_models.caption_text import other_captions
 from instructedit_models.errors import BadMaskError
 from instructedit_models.masks import crop_box
 from instructedit_models.patterns import named_plainly
 from instructedit_models.types import Detection
-from instructedit_models.verification import Known, Verifier, other_captions
+from instructedit_models.verification import Known, Verifier
 from tests.tools.tiny_models import BlobDetector, ColourScorer, boxes
 
 MASK = np.zeros((64, 96), bool)
@@ -160,6 +161,22 @@ def test_the_right_colour_without_its_pattern_is_better_than_a_wrong_colour() ->
     verifier = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance", known)
     lost, wrong = verifier.check_all([AFTER, boxes("red", "purple", "red")], [None, None])
     assert lost.checks["pattern"] is False and wrong.checks["pattern"] is None and lost.score > wrong.score
+
+
+@pytest.mark.parametrize(
+    ("after", "there"),
+    [
+        ({"striped box": 0.9}, True),
+        ({"striped box": 0.7, "dotted box": 0.5}, False),
+        ({"striped box": 0.3}, False),
+        ({"dotted box": 0.9}, False),
+    ],
+)
+def test_a_new_pattern_must_fit_better_than_each_other_one(after: dict[str, float], there: bool) -> None:
+    captions, known = ("photo of a box", "photo of a striped box"), Known(patterns=("striped", "dotted"))
+    detector = Patterned({"dotted box": 0.8}, after)
+    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance", known).check(AFTER)
+    assert found.checks["material"] is there
 
 
 def test_a_pattern_that_was_not_seen_before_cannot_be_lost() -> None:
