@@ -24,6 +24,9 @@ __all__ = ["Attempt", "Tried", "attempts_json", "check", "plain_verification", "
 
 GUIDANCE = 1.4
 """Factor of the stronger guidance that a sweep tries."""
+BOLD = 2.4
+"""The same of what the second sweep of a change of the look tries: of 5 things on validation scenes that no other try
+had made wooden it made 2 so, and guidance away from the empty caption 2."""
 SEEDS = 3
 """Other seeds that a sweep of a change of shape tries."""
 PATTERN_SWEEPS = 1
@@ -188,6 +191,7 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
     Where the look changes, the first sweep goes to the full encoding ratio, to more guidance, and to both. Where the
     shape changes at the full ratio already, what decides is the noise that the shape grows from: it draws other seeds,
     once with more guidance. Every second sweep grows the mask, and further ones draw further seeds.
+    The second one of a change of the look is bold besides: much more guidance, and away from the empty caption.
 
     Args:
         options: what was tried.
@@ -220,10 +224,20 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
             ]
             if len(seeds) > 1:
                 wanted.append(dataclasses.replace(base, encoding_ratio=max(stronger), seed=seeds[1]))
+            if number == 2 and change == "appearance" and fixed.guidance_scale is None:
+                at_most = [one for one in wanted if one.encoding_ratio == max(stronger) and one.seed == seeds[0]]
+                wanted = [*at_most, *_bold(dataclasses.replace(options, encoding_ratio=max(stronger)))]
         new = tuple(one for one in dict.fromkeys(wanted) if one not in tried)
         tried.update(new)
         if new:
             yield new
+
+
+def _bold(options: EditOptions) -> list[EditOptions]:
+    """Much more guidance, and guidance away from the empty caption where it was away from the input caption."""
+    strong = dataclasses.replace(options, guidance_scale=min(_MOST_GUIDANCE, round(options.guidance_scale * BOLD, 2)))
+    both = [options, strong] if options.negative == "input" else []
+    return [strong, *(dataclasses.replace(one, negative="empty") for one in both)]
 
 
 def verifier_for(

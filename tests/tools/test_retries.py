@@ -203,6 +203,18 @@ def test_sweeps_repeat_nothing() -> None:
     assert all(one.grow == 0 for each in sweeps(EditOptions(), "background", EditOverrides(), 4) for one in each)
 
 
+def test_the_second_sweep_of_a_look_is_bold() -> None:
+    options = EditOptions(encoding_ratio=0.95, guidance_scale=7.5, negative="input")
+    first, second = sweeps(options, "appearance", EditOverrides(), 2)
+    assert {(one.guidance_scale, one.negative) for one in first} == {(7.5, "input"), (10.5, "input")}
+    assert [(one.grow, one.guidance_scale, one.negative) for one in second] == [
+        (6, 7.5, "input"), (6, 10.5, "input"), (0, 18.0, "input"), (0, 7.5, "empty"), (0, 18.0, "empty"),
+    ]  # fmt: skip
+    assert {one.encoding_ratio for one in second} == {1.0}
+    fixed = list(sweeps(options, "appearance", EditOverrides(guidance_scale=7.5), 2))
+    assert {one.guidance_scale for each in fixed for one in each} == {7.5}
+
+
 def test_a_new_shape_at_the_full_ratio_is_drawn_from_other_noise() -> None:
     options = EditOptions(encoding_ratio=1.0, guidance_scale=7.5, grow=6, seed=5)
     first, second = sweeps(options, "shape", EditOverrides(), 2)
