@@ -128,7 +128,7 @@ class Verifier:
         self._detector = detector if wanted else None
         kept = caption_words(input_caption) & caption_words(edited_caption) & {*known.patterns}
         self._pattern = kept.pop() if self._colour and len(kept) == 1 else None
-        new = (caption_words(edited_caption) - caption_words(input_caption)) & {*known.patterns}
+        new = (caption_words(edited_caption) - caption_words(input_caption)) & {*known.patterns, "plain"}
         self._new_pattern = new.pop() if len(new) == 1 else None
         self._sees_patterns = detector
 
@@ -298,7 +298,8 @@ class Verifier:
         """Whether the thing is of the asked material now, as the detector sees it, and by how much more than before."""
         if self._new_pattern is not None and self._new_pattern_before is not None:
             margin = _margin(self._patterns_seen(after), self._new_pattern)
-            return margin >= _SURE_OF_PATTERN, margin - self._new_pattern_before
+            least = -_SURE_OF_PATTERN if self._new_pattern == "plain" else _SURE_OF_PATTERN  # plain: no pattern fits
+            return margin >= least, margin - self._new_pattern_before
         if self._seen_before is None:
             return None, 0.0
         source_before, target_before = self._seen_before

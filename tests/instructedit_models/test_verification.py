@@ -179,6 +179,14 @@ def test_a_new_pattern_must_fit_better_than_each_other_one(after: dict[str, floa
     assert found.checks["material"] is there
 
 
+@pytest.mark.parametrize(("after", "there"), [({}, True), ({"striped box": 0.3}, True), ({"dotted box": 0.9}, False)])
+def test_plain_is_what_no_pattern_fits(after: dict[str, float], there: bool) -> None:
+    captions, known = ("photo of a striped box", "photo of a plain box"), Known(patterns=("striped", "dotted"))
+    detector = Patterned({"striped box": 0.9}, after)
+    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance", known).check(AFTER)
+    assert found.checks["material"] is there
+
+
 def test_a_pattern_that_was_not_seen_before_cannot_be_lost() -> None:
     captions, known = ("photo of a striped blue box", "photo of a striped green box"), Known(patterns=("striped",))
     found = Verifier(BEFORE, MASK, *captions, ColourScorer(), Patterned({}, {}), "appearance", known).check(AFTER)
