@@ -13,16 +13,17 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from instructedit_models.boxes import centre_within, moved, scaled, square_around
+from instructedit_models.boxes import centre_within, scaled, square_around
 from instructedit_models.choosing import Candidate, ChoosingOptions, choose
 from instructedit_models.errors import BadParameterError, NothingFoundError, UnknownWordError, UserError
 from instructedit_models.found import Found, each_once, filled, shrunk
 from instructedit_models.hypernyms import hyponyms
 from instructedit_models.lexicon import singular
+from instructedit_models.pixels import enlarged
 from instructedit_models.reference import Reference
 from instructedit_models.remembering import detect_each
 from instructedit_models.rivals import Opinion, distinct, plainest, unrivalled
-from instructedit_models.tiling import TiledDetector
+from instructedit_models.tiling import TiledDetector, detect_in
 from instructedit_models.types import Box, Detection, Detector, Segmenter
 
 __all__ = ["Search", "SearchOptions", "Solved"]
@@ -261,16 +262,9 @@ class Search:
         mask = self._masks_in(crop, [found.box])[0]
         return replace(found, mask=self._within(mask, found.box))
 
-    def _enlarged(self, crop: tuple[int, int, int, int]) -> tuple[Image.Image, float]:
-        """The crop, enlarged where it is small, and by how much."""
-        picture = self.image.crop(crop)
-        scale = max(1.0, self.options.crop_size / max(picture.size))
-        size = (round(picture.width * scale), round(picture.height * scale))
-        return (picture if scale == 1 else picture.resize(size, Image.Resampling.BICUBIC)), scale
-
     def _masks_in(self, crop: tuple[int, int, int, int], boxes: Sequence[Box]) -> list[np.ndarray]:
         """Masks of boxes of the picture, found in an enlarged crop and pasted into the whole picture's size."""
-        picture, scale = self._enlarged(crop)
+        picture, scale = enlarged(self.image, crop, self.options.crop_size)
         inner = [
             scaled((box[0] - crop[0], box[1] - crop[1], box[2] - crop[0], box[3] - crop[1]), scale) for box in boxes
         ]
@@ -333,11 +327,7 @@ class Search:
     def _instances(self, phrase: str, owner: Found) -> list[Found]:
         """The instances of a part on one owner, found and segmented in an enlarged crop of it."""
         crop = square_around(owner.box, self.options.part_context, self.image.size)
-        picture, scale = self._enlarged(crop)
-        detections = [
-            replace(each, box=moved(scaled(each.box, 1 / scale), crop))
-            for each in self.models.detector.detect(picture, phrase)
-        ]
+        (detections,) = detect_in(self.models.detector, self.image, crop, [phrase], self.options.crop_size)
         detections = [each for each in detections if centre_within(each.box, owner.box)]
         if not detections:
             return []

@@ -6,16 +6,17 @@ together as in weighted boxes fusion (Solovyev et al. 2021), except that only vi
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
 
 from instructedit_models.boxes import box_iou, moved, scaled
+from instructedit_models.pixels import enlarged
 from instructedit_models.remembering import detect_each
 from instructedit_models.types import Box, Detection, Detector
 
-__all__ = ["TiledDetector"]
+__all__ = ["TiledDetector", "detect_in"]
 
 TILE_WEIGHT = 2.0
 """What a tile's word counts beside the whole picture's: in it the thing is larger."""
@@ -102,14 +103,7 @@ class TiledDetector:
         """What is seen as a whole in a view, in the picture's pixels."""
         if view.box == (0, 0, *image.size):
             return detect_each(self.detector, image, phrases)
-        picture = image.crop(view.box)
-        scale = max(1.0, self.crop_size / max(picture.size))
-        size = round(picture.width * scale), round(picture.height * scale)
-        picture = picture if scale == 1 else picture.resize(size, Image.Resampling.BICUBIC)
-        answers = [
-            [Detection(moved(scaled(each.box, 1 / scale), view.box), each.score, each.phrase) for each in found]
-            for found in detect_each(self.detector, picture, phrases)
-        ]
+        answers = detect_in(self.detector, image, view.box, phrases, self.crop_size)
         return [[each for each in found if view.holds(each.box)] for found in answers]
 
     def _views(self, size: tuple[int, int]) -> Iterator[_View]:
@@ -131,6 +125,20 @@ class TiledDetector:
             best.seen.append((view, found))
         fused = [thing.fused(views) for same in things.values() for thing in same]
         return sorted((each for each in fused if each.score >= self.least), key=lambda each: -each.score)
+
+
+def detect_in(
+    detector: Detector, image: Image.Image, crop: tuple[int, int, int, int], phrases: Sequence[str], crop_size: int
+) -> list[list[Detection]]:
+    """What a detector finds in a crop (x0, y0, x1, y1) for each of several phrases, in the picture's pixels.
+
+    Smaller crops are enlarged to `crop_size` pixels first.
+    """
+    picture, scale = enlarged(image, crop, crop_size)
+    return [
+        [replace(each, box=moved(scaled(each.box, 1 / scale), crop)) for each in found]
+        for found in detect_each(detector, picture, phrases)
+    ]
 
 
 def _starts(side: int, whole: int) -> list[int]:

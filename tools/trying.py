@@ -217,16 +217,16 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
             wanted = [dataclasses.replace(base, seed=first + k) for k in range(1, SEEDS + 1)]
             wanted.append(dataclasses.replace(base, guidance_scale=scales[-1], seed=first + 1))
         else:
+            bold = number == 2 and change == "appearance" and fixed.guidance_scale is None
             wanted = [
                 dataclasses.replace(base, encoding_ratio=ratio, guidance_scale=scale, seed=seeds[0])
-                for ratio in stronger
+                for ratio in ([max(stronger)] if bold else stronger)
                 for scale in scales
             ]
-            if len(seeds) > 1:
+            if bold:
+                wanted += _bold(dataclasses.replace(options, encoding_ratio=max(stronger)))
+            elif len(seeds) > 1:
                 wanted.append(dataclasses.replace(base, encoding_ratio=max(stronger), seed=seeds[1]))
-            if number == 2 and change == "appearance" and fixed.guidance_scale is None:
-                at_most = [one for one in wanted if one.encoding_ratio == max(stronger) and one.seed == seeds[0]]
-                wanted = [*at_most, *_bold(dataclasses.replace(options, encoding_ratio=max(stronger)))]
         new = tuple(one for one in dict.fromkeys(wanted) if one not in tried)
         tried.update(new)
         if new:
