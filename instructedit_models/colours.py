@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["BASIC", "COLOURS", "ColourMatch", "asked_colour", "colour_of", "lab", "main_colour", "match"]
+__all__ = ["BASIC", "COLOURS", "ColourMatch", "asked_colour", "colour_of", "colour_shares", "lab", "match"]
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (215, 35, 35), "green": (45, 150, 60), "blue": (45, 90, 210), "yellow": (248, 215, 45),
@@ -95,8 +95,8 @@ _BORDERING = 55.0
 """CIE L*a*b*: blue and purple are 31 apart, yellow and orange 49, green and yellow 67."""
 
 
-def main_colour(image: np.ndarray, mask: np.ndarray, among: Sequence[str] = BASIC) -> str | None:
-    """The colour word that most of the pixels inside a mask go by; None where no colour has half of them.
+def colour_shares(image: np.ndarray, mask: np.ndarray, among: Sequence[str] = BASIC) -> dict[str, float]:
+    """Which share of the pixels inside a mask goes by each colour word, 0 to 1; {} where there are none.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -105,17 +105,16 @@ def main_colour(image: np.ndarray, mask: np.ndarray, among: Sequence[str] = BASI
     """
     pixels = image[mask]
     if not len(pixels) or not among:
-        return None
+        return {}
     pixels = pixels[:: max(1, len(pixels) // _LOOKED_AT)].astype(np.float64)
     wanted = lab(np.array([COLOURS[name] for name in among], dtype=np.float64))
     difference = (lab(pixels)[:, None] - wanted) * np.array([_LIGHTNESS, 1.0, 1.0])
     counts = np.bincount(np.square(difference).sum(axis=2).argmin(axis=1), minlength=len(among))
-    best = int(counts.argmax())
-    return among[best] if 2 * counts[best] >= len(pixels) else None
+    return {name: float(count) / len(pixels) for name, count in zip(among, counts, strict=True)}
 
 
 _LOOKED_AT = 4000
-"""Pixels that `main_colour` looks at, about, spread over the mask."""
+"""Pixels that `colour_shares` looks at, about, spread over the mask."""
 _SHADES = frozenset("light dark bright pale deep vivid pastel a an the plain".split())
 _JOINED = frozenset({"with", "and"})
 

@@ -10,7 +10,14 @@ from PIL import Image
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError, UnknownWordError
 from instructedit_models.lexicon import COLOURS
 from instructedit_models.medium import in_own_medium
-from instructedit_models.own_look import from_own_colour, in_own_colour, in_own_pattern, shape_in_own_colour
+from instructedit_models.own_look import (
+    OwnLook,
+    from_own_colour,
+    from_own_pattern,
+    in_own_colour,
+    in_own_pattern,
+    shape_in_own_colour,
+)
 from instructedit_models.separate import apart, of_a_part, of_one
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
@@ -231,21 +238,22 @@ def _things(context: ToolContext, request: EditRequest, mask: np.ndarray) -> tup
 
 
 def _in_own_look(context: ToolContext, request: EditRequest, image: Image.Image, mask: np.ndarray) -> EditRequest:
-    """The request with captions that name the colour or pattern that the edit should leave and that nobody named."""
+    """The request with captions that name the look that the edit should leave, or has to change, and nobody named."""
     if request.change == "background":
         return request
-    models, captions = context.models, (request.input_caption, request.edited_caption)
+    models, captions, detector = context.models, (request.input_caption, request.edited_caption), None
     with context.turn.timed("look"):
-        pixels = np.asarray(image)
+        if models.keeping.patterns:
+            with contextlib.suppress(ModelUnavailableError):  # an edit in a mask of one's own needs no detector
+                detector = models.grounded.detector
+        own = OwnLook(image, mask, models.keeping, detector)
         if request.change == "shape":
-            looking = shape_in_own_colour(captions, pixels, mask, models.keeping, known_nouns(context))
+            looking = shape_in_own_colour(captions, own, known_nouns(context))
         else:
-            looking = in_own_colour(captions, pixels, mask, models.keeping)
+            looking = in_own_colour(captions, own)
             if request.options.negative == "input":
-                looking = from_own_colour(looking, pixels, mask, models.keeping)
-            if models.keeping.patterns:
-                with contextlib.suppress(ModelUnavailableError):  # an edit in a mask of one's own needs no detector
-                    looking = in_own_pattern(looking, image, mask, models.keeping, models.grounded.detector)
+                looking = from_own_pattern(from_own_colour(looking, own), own)
+            looking = in_own_pattern(looking, own)
     if looking == captions or models.editor.unknown_words(looking[0]):
         return request
     return dataclasses.replace(request, input_caption=looking[0], edited_caption=looking[1])
