@@ -209,18 +209,19 @@ def scene_captions(scene: Scene, rng: np.random.Generator, n: int = 3) -> list[s
     return captions[:n]
 
 
-def crop_caption(scene: Scene, indices: Sequence[int], rng: np.random.Generator) -> str:
+def crop_caption(scene: Scene, indices: Sequence[int], rng: np.random.Generator, fully: bool = False) -> str:
     """What an editor's prompt says of a crop that shows these items: mostly "photo of a red car".
 
-    Colours, materials and the background are left out at random, as people leave them out.
+    Colours, materials and the background are left out at random, as people leave them out; of the first two none where
+    the things are `fully` said.
     """
     items = left_to_right([scene.items[i] for i in indices])
     if not items:
         return background_caption(scene.background, scene.medium, rng)
     details = []
-    coloured, material = chance(rng, 0.85), chance(rng, 0.85)
+    coloured, material = fully or chance(rng, 0.85), fully or chance(rng, 0.85)
     for item in items:
-        parts = _own_parts(item, rng) if len(items) == 1 and chance(rng, 0.2) else ()
+        parts = _own_parts(item, rng) if len(items) == 1 and not fully and chance(rng, 0.2) else ()
         detail = Detail(coloured, material, size=chance(rng, 0.04), parts=parts)
         details.append(replace(detail, colour=False) if parts and chance(rng, 0.3) else detail)
     return caption(items, scene.medium, scene.background if chance(rng, 0.25) else None, rng, details)

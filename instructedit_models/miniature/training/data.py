@@ -235,13 +235,17 @@ def _inside(mask: np.ndarray, box: Box) -> float:
     return float(mask[y0:y1, x0:x1].sum() / max(1, mask.sum()))
 
 
-def captioned_crop(sample: Sample, rng: np.random.Generator, parts: float = AROUND_PARTS) -> tuple[Box, str]:
+def captioned_crop(
+    sample: Sample, rng: np.random.Generator, parts: float = AROUND_PARTS, patterned: float = 0.0
+) -> tuple[Box, str]:
     """A crop of a scene and what it shows: mostly one object, at times a part, the background or all of it.
 
     Args:
         sample: the scene.
         rng: of the choice.
         parts: the share of crops around parts.
+        patterned: of the crops around objects, the share around one that is not plain, as the editor cuts it out;
+            the caption always says what it is made of.
     """
     scene, throw = sample.scene, rng.random()
     visible = [i for i, box in enumerate(sample.boxes) if box is not None]
@@ -260,6 +264,12 @@ def captioned_crop(sample: Sample, rng: np.random.Generator, parts: float = AROU
         box = mask_box(np.logical_or.reduce(masks))
         return around(box, rng, 1.3, 2.0, least=36.0), part_caption(
             scene.items[piece.item], piece.part, scene.medium, rng
+        )
+    made_of = {scene.items[i].material: i for i in visible if scene.items[i].material != "plain"}
+    if made_of and rng.random() < patterned:
+        main = made_of[pick(rng, list(made_of))]
+        return around(sample.boxes[main] or (0.0, 0.0, 1.0, 1.0), rng, 1.3, 1.7), crop_caption(
+            scene, [main], rng, fully=True
         )
     main = visible[int(rng.integers(len(visible)))]
     box = around(sample.boxes[main] or (0.0, 0.0, 1.0, 1.0), rng)
