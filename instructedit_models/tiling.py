@@ -50,9 +50,15 @@ class _View:
 
 @dataclass
 class _Thing:
-    """What several views found at one place; the first is the surest."""
+    """What several views found at one place; the first is the surest.
+
+    Attributes:
+        seen: by the views that saw all of it.
+        cut: the views in which it may go on beyond the border: they speak neither for it nor against it.
+    """
 
     seen: list[tuple[_View, Detection]] = field(default_factory=list)
+    cut: list[_View] = field(default_factory=list)
 
     def takes(self, view: _View, found: Detection) -> bool:
         return all(view is not other for other, _ in self.seen) and (
@@ -65,7 +71,12 @@ class _Thing:
         corners = np.array([found.box for _, found in self.seen])
         x0, y0, x1, y1 = (weights @ corners / weights.sum()).tolist()
         lead = self.seen[0][1]
-        able = sum(view.weight for view in views if view.holds(lead.box) or any(view is one for one, _ in self.seen))
+        able = sum(
+            view.weight
+            for view in views
+            if any(view is one for one, _ in self.seen)
+            or (view.holds(lead.box) and all(view is not one for one in self.cut))
+        )
         return Detection((x0, y0, x1, y1), float(weights.sum() / able), lead.phrase)
 
 
@@ -100,11 +111,10 @@ class TiledDetector:
         return [self._fused(views, each) for each in seen]
 
     def _look(self, image: Image.Image, view: _View, phrases: Sequence[str]) -> list[list[Detection]]:
-        """What is seen as a whole in a view, in the picture's pixels."""
+        """What is seen in a view, in the picture's pixels."""
         if view.box == (0, 0, *image.size):
             return detect_each(self.detector, image, phrases)
-        answers = detect_in(self.detector, image, view.box, phrases, self.crop_size)
-        return [[each for each in found if view.holds(each.box)] for found in answers]
+        return detect_in(self.detector, image, view.box, phrases, self.crop_size)
 
     def _views(self, size: tuple[int, int]) -> Iterator[_View]:
         yield _View((0, 0, *size), 1.0, size)
@@ -117,12 +127,17 @@ class TiledDetector:
 
     def _fused(self, views: Sequence[_View], seen: Sequence[tuple[_View, Detection]]) -> list[Detection]:
         things: dict[str, list[_Thing]] = defaultdict(list)
-        for view, found in sorted(seen, key=lambda pair: -pair[0].weight * pair[1].score):
+        whole, cut = ([pair for pair in seen if pair[0].holds(pair[1].box) is held] for held in (True, False))
+        for view, found in sorted(whole, key=lambda pair: -pair[0].weight * pair[1].score):
             same = things[found.phrase]
             best = next((thing for thing in same if thing.takes(view, found)), None)
             if best is None:
                 same.append(best := _Thing())
             best.seen.append((view, found))
+        for view, found in cut:
+            for thing in things[found.phrase]:
+                if thing.takes(view, found):
+                    thing.cut.append(view)
         fused = [thing.fused(views) for same in things.values() for thing in same]
         return sorted((each for each in fused if each.score >= self.least), key=lambda each: -each.score)
 

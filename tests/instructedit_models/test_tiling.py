@@ -64,6 +64,22 @@ def test_what_a_tile_cuts_off_is_left_to_the_whole_picture() -> None:
     assert found == [Detection(LARGE, 1.0, "square")]
 
 
+def test_a_tile_whose_border_a_box_seems_to_pass_by_a_hair_speaks_against_nothing() -> None:
+    class Generous(Squares):
+        """Its boxes in tiles reach four pixels too far down."""
+
+        def detect_each(self, image: Image.Image, phrases: Sequence[str]) -> list[list[Detection]]:
+            found = super().detect_each(image, phrases)
+            if len(self.seen) == 1:
+                return found
+            return [
+                [Detection((*each.box[:3], each.box[3] + 4), each.score, each.phrase) for each in one] for one in found
+            ]
+
+    near = (5.0, 20.0, 45.0, 74.0)  # the tile of 77 pixels holds it, and not what is seen of it there
+    assert tiled(Generous()).detect(picture(near), "square") == [Detection(near, 1.0, "square")]
+
+
 def test_a_view_that_should_have_seen_it_and_did_not_speaks_against_it() -> None:
     class Blind(Squares):
         """Sees nothing in tiles."""
