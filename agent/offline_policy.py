@@ -15,7 +15,7 @@ from agent.plans import EditPlan
 __all__ = ["Call", "Policy", "Words"]
 
 _RATIOS = (0.1, 1.0)
-_GUIDANCE, _MORE_GUIDANCE = 10.0, 3.0
+_GUIDANCE, _MORE_GUIDANCE = 13.0, 3.0
 """The guidance scale of "stronger" at an encoding ratio of 1, and what each further "stronger" adds."""
 _OBJECT = "object"
 """The segmentation prompt for "any thing", where the instruction names none."""

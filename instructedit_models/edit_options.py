@@ -11,7 +11,7 @@ __all__ = ["SOLVERS", "check_options"]
 SOLVERS = ("ddim", "dpm++", "lcm")
 """The ways of making a step; see `solvers`."""
 
-NEGATIVES = ("empty", "input")
+NEGATIVES = ("empty", "input", "both")
 """What guidance may lead away from."""
 
 _RANGES: dict[str, tuple[float, float]] = {

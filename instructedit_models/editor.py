@@ -169,7 +169,7 @@ class MaskedDDIMEditor(LatentDiffusion):
             editable = torch.from_numpy(editable_cells(near, plan, self.latent_size)).to(self._device)
             order = sorted(range(len(ladders)), key=lambda i: -len(ladders[i]))
             scales = [job.options[i].guidance_scale for i in order]
-            negative = self.embed(job.captions[0] if shared.negative == "input" else "")
+            negative = self._negative(shared.negative, job.captions[0])
             floor = shared.guidance_floor * self._train_steps
             guided = GuidedNoise(self._unet, self.embed(job.captions[1]), scales, negative, floor)
             guided.prepare([level.timestep for level in ladder])
@@ -204,6 +204,11 @@ class MaskedDDIMEditor(LatentDiffusion):
             )
             for i in range(len(ladders))
         ]
+
+    def _negative(self, negative: str, input_caption: str) -> Tensor:
+        """The states of what guidance leads away from, (1, T, D); see `EditOptions.negative`."""
+        away = {"empty": [""], "input": [input_caption], "both": ["", input_caption]}[negative]
+        return torch.stack([self.embed(caption) for caption in away]).mean(dim=0)
 
     def _plan(self, mask: np.ndarray, options: EditOptions) -> CropPlan:
         if options.crop:

@@ -94,8 +94,8 @@ class EditOptions:
         encoding_ratio: r in (0, 1], the share of the schedule that is inverted and denoised; larger = stronger.
         steps: DDIM steps of the full schedule.
         guidance_scale: classifier-free guidance; 1 turns it off.
-        negative: what guidance leads away from: "empty", the empty caption as in the paper, or "input", the input
-            caption as a negative prompt, which leaves alone what both captions share.
+        negative: what guidance leads away from: "empty", the empty caption as in the paper; "input", the input caption
+            as a negative prompt, which asks for nothing that both captions share; or "both", halfway between the two.
         guidance_floor: share of the schedule below which steps are not guided, since guidance changes little where
             hardly any noise is left (Kynkäänniemi et al., 2024); 0 guides every step.
         inversion_stride: levels that one noise prediction serves when inverting; 1 asks at every level, as the paper.

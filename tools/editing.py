@@ -251,7 +251,7 @@ def _in_own_look(context: ToolContext, request: EditRequest, image: Image.Image,
             looking = shape_in_own_colour(captions, own, known_nouns(context))
         else:
             looking = in_own_colour(captions, own)
-            if request.options.negative == "input":
+            if request.options.negative != "empty":
                 looking = from_own_pattern(from_own_colour(looking, own), own)
             looking = in_own_pattern(looking, own)
     if looking == captions or models.editor.unknown_words(looking[0]):

@@ -127,6 +127,15 @@ def test_the_input_caption_as_negative_prompt(editor: MaskedDDIMEditor) -> None:
     assert np.abs(np.asarray(same.image).astype(int) - np.asarray(plain.image).astype(int)).max() <= 1
 
 
+def test_guidance_away_from_halfway_between_the_input_caption_and_the_empty_one(editor: MaskedDDIMEditor) -> None:
+    both = _edit(editor, replace(FAST, negative="both"))
+    others = [_edit(editor, replace(FAST, negative=negative)) for negative in ("empty", "input")]
+    assert len({_bytes(each) for each in (both, *others)}) == 3
+    assert both.unet_evaluations - 4 == others[0].unet_evaluations  # the others' inversion is kept
+    alone = [_edit(editor, replace(FAST, negative=negative), input_caption="") for negative in ("empty", "both")]
+    assert _bytes(alone[0]) == _bytes(alone[1])  # the same caption twice: halfway between is that caption
+
+
 @pytest.mark.parametrize("options", [FAST, replace(FAST, crop=False), replace(FAST, grow=5, feather=7)])
 @pytest.mark.parametrize("size", [(80, 60), (60, 90), (300, 64), (64, 64)])
 def test_outside_the_region_no_byte_changes(

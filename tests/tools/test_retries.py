@@ -1,6 +1,7 @@
 """Verify, then retry: what is swept when, what is kept, what is told; and variations."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -204,13 +205,17 @@ def test_sweeps_repeat_nothing() -> None:
 
 
 def test_the_second_sweep_of_a_look_is_bold() -> None:
-    options = EditOptions(encoding_ratio=0.95, guidance_scale=7.5, negative="input")
+    options = EditOptions(encoding_ratio=0.95, guidance_scale=7.5, negative="both")
     first, second = sweeps(options, "appearance", EditOverrides(), 2)
-    assert {(one.guidance_scale, one.negative) for one in first} == {(7.5, "input"), (10.5, "input")}
+    assert {(one.guidance_scale, one.negative) for one in first} == {(7.5, "both"), (10.5, "both")}
     assert [(one.grow, one.guidance_scale, one.negative) for one in second] == [
-        (6, 7.5, "input"), (6, 10.5, "input"), (0, 18.0, "input"), (0, 7.5, "empty"), (0, 18.0, "empty"),
+        (6, 7.5, "both"), (6, 10.5, "both"), (0, 13.5, "both"), (0, 7.5, "input"), (0, 13.5, "empty"),
     ]  # fmt: skip
     assert {one.encoding_ratio for one in second} == {1.0}
+    away = list(sweeps(replace(options, negative="input"), "appearance", EditOverrides(), 2))[1]
+    assert [one.negative for one in away if not one.grow] == ["input", "both", "empty"]
+    paper = list(sweeps(replace(options, negative="empty"), "appearance", EditOverrides(), 2))[1]
+    assert [(one.guidance_scale, one.negative) for one in paper if not one.grow] == [(13.5, "empty")]
     fixed = list(sweeps(options, "appearance", EditOverrides(guidance_scale=7.5), 2))
     assert {one.guidance_scale for each in fixed for one in each} == {7.5}
 
