@@ -93,7 +93,7 @@ class _Staged:
         for part, plan in zip(parts, plans, strict=True):
             found = true_mask_of(part) if self.true_mask else self._grounded(after, plan)
             said = true_plan(part) if self.true_captions else plan
-            options = self.models.defaults(said.change)
+            options = self.models.defaults(said.change, part=bool(part.edit.part))
             captions = said.input_caption, said.edited_caption
             result = edit_separately(self.models.editor, after, found, captions, options)
             after, spent = result.image, spent + result.unet_evaluations

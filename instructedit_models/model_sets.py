@@ -162,15 +162,15 @@ class ModelSet:
             )
         return self._part(role, lambda: _loaders().build_baseline_unet(self.recipe, role, self._place))
 
-    def defaults(self, change: Change) -> EditOptions:
-        """The parameters that suit this set, and the solver, for a kind of change.
+    def defaults(self, change: Change, part: bool = False) -> EditOptions:
+        """The parameters that suit this set, and the solver, for a kind of change, of a thing or of a part of one.
 
         Raises:
             BadParameterError: an unknown kind.
         """
         if change not in self.recipe.defaults:
             raise BadParameterError(f"There is no change {change!r}; it is one of {', '.join(CHANGES)}.")
-        return self.recipe.options(change, self.solver)
+        return self.recipe.options(change, self.solver, part)
 
     def status(self, baselines: bool = False) -> list[ComponentStatus]:
         """Every component: its class, source, size, licence and whether it is on this machine. Loads nothing.

@@ -42,6 +42,7 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")
 
 _KEYS = {"schema", "extends", "name", "description", "dtype", "working_bytes"}
+_PART = "part"
 _TABLES = ("components", "grounding", "captions", "defaults", "speed", "solvers")
 
 
@@ -79,6 +80,7 @@ class Recipe:
         keeping: what an edit of something else leaves a thing.
         speed: how they are placed and run.
         solvers: by solver, the fields of `EditOptions` that differ with it.
+        of_parts: those that differ where the look of a part of a thing is edited.
         working_bytes: an allowance for what computing needs beside the weights.
     """
 
@@ -92,11 +94,13 @@ class Recipe:
     keeping: Keeping = field(default_factory=Keeping)
     speed: Speed = field(default_factory=Speed)
     solvers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    of_parts: Mapping[str, Any] = field(default_factory=dict)
     working_bytes: int = 0
 
-    def options(self, change: Change, solver: str) -> EditOptions:
-        """The parameters for a kind of change, with what differs for a solver."""
-        return replace(self.defaults[change], **{**self.solvers.get(solver, {}), "solver": solver})
+    def options(self, change: Change, solver: str, part: bool = False) -> EditOptions:
+        """The parameters for a kind of change, with what differs for a part of a thing and for a solver."""
+        own = self.of_parts if part and change == "appearance" else {}
+        return replace(self.defaults[change], **{**own, **self.solvers.get(solver, {}), "solver": solver})
 
 
 def model_set_names() -> tuple[str, ...]:
@@ -192,6 +196,7 @@ def _parsed(file: Path, table: Mapping[str, Any]) -> Recipe:
         components={role: components[role] for role in (*ROLES, *OPTIONAL_ROLES) if role in components},
         grounding=table.get("grounding", {}),
         defaults=_defaults(table.get("defaults", {})),
+        of_parts=table.get("defaults", {}).get(_PART, {}),
         media=_media(table.get("captions", {})),
         keeping=_keeping(table.get("captions", {})),
         speed=_speed(table.get("speed", {})),
@@ -201,6 +206,7 @@ def _parsed(file: Path, table: Mapping[str, Any]) -> Recipe:
     for change in CHANGES:
         for solver in SOLVERS:
             check_options(recipe.options(change, solver))
+            check_options(recipe.options(change, solver, part=True))
     return recipe
 
 
@@ -250,14 +256,19 @@ def _listed(table: Mapping[str, Any], key: str, default: tuple[str, ...], such_a
 
 
 def _defaults(table: Mapping[str, Any]) -> dict[Change, EditOptions]:
-    """[defaults] holds what all changes share, [defaults.shape] and so on what differs."""
-    names = {each.name for each in fields(EditOptions)}
-    shared = {key: value for key, value in table.items() if key not in CHANGES}
-    defaults: dict[Change, EditOptions] = {}
-    for change in CHANGES:
-        values = {**shared, **table.get(change, {})}
-        if unknown := sorted(values.keys() - names):
-            raise BadParameterError(f"The defaults have unknown keys: {', '.join(unknown)}.")
-        defaults[change] = EditOptions(**values)
-        check_options(defaults[change])
+    """[defaults] holds what all changes share, [defaults.shape] and so on what differs.
+
+    So does [defaults.part], for the look of a part of a thing; it is checked here as well.
+    """
+    shared = {key: value for key, value in table.items() if key not in (*CHANGES, _PART)}
+    defaults = {change: _checked({**shared, **table.get(change, {})}) for change in CHANGES}
+    _checked({**shared, **table.get("appearance", {}), **table.get(_PART, {})})
     return defaults
+
+
+def _checked(values: Mapping[str, Any]) -> EditOptions:
+    if unknown := sorted(values.keys() - {each.name for each in fields(EditOptions)}):
+        raise BadParameterError(f"The defaults have unknown keys: {', '.join(unknown)}.")
+    options = EditOptions(**values)
+    check_options(options)
+    return options

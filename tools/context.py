@@ -101,8 +101,8 @@ class Models(Protocol):
         """What an edit of something else leaves a thing."""
         ...
 
-    def defaults(self, change: Change) -> EditOptions:
-        """The parameters that suit this set for a kind of change."""
+    def defaults(self, change: Change, part: bool = False) -> EditOptions:
+        """The parameters that suit this set for a kind of change, of a thing or of a part of one."""
         ...
 
 

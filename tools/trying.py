@@ -7,6 +7,7 @@ whole batch.
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -14,13 +15,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from instructedit_models.caption_text import phrase_of
 from instructedit_models.errors import ModelUnavailableError
+from instructedit_models.lexicon import singular
 from instructedit_models.separate import parts_of, united
 from instructedit_models.types import Change, Detector, EditOptions, EditResult, Progress
 from instructedit_models.verification import Known, Verification, Verifier
 from tools.context import EditOverrides, ToolContext
 
-__all__ = ["Attempt", "Tried", "attempts_json", "check", "plain_verification", "sweeps", "try_edit", "verifier_for"]
+__all__ = [
+    "Attempt",
+    "Tried",
+    "attempts_json",
+    "check",
+    "of_part",
+    "plain_verification",
+    "sweeps",
+    "try_edit",
+    "verifier_for",
+]
 
 GUIDANCE = 1.4
 """Factor of the stronger guidance that a sweep tries."""
@@ -265,6 +278,16 @@ def known_nouns(context: ToolContext) -> tuple[str, ...]:
         return context.models.grounded.object_phrases
     except ModelUnavailableError:
         return ()
+
+
+def of_part(context: ToolContext, caption: str) -> bool:
+    """Whether a caption is of what the models know as a part of a thing: "photo of a red roof"."""
+    first = re.split(r" (?:of|with) ", phrase_of(caption).lower())[0].split()
+    try:
+        names = {part for parts in context.models.grounded.parts.values() for part in parts}
+    except ModelUnavailableError:
+        return False
+    return bool(first) and first[-1] in names | {singular(name) or name for name in names}
 
 
 def check(context: ToolContext, verifier: Verifier | None, results: Sequence[EditResult]) -> list[Verification | None]:

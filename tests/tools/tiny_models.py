@@ -187,5 +187,5 @@ class TinyModels:
     def grounded(self) -> GroundedSegmenter:
         return GroundedSegmenter(BlobDetector(), BoxSegmenter())
 
-    def defaults(self, change: Change) -> EditOptions:
+    def defaults(self, change: Change, part: bool = False) -> EditOptions:
         return EditOptions(grow=3 if change == "shape" else 0)
