@@ -71,6 +71,11 @@ class Attempt:
         return (checked.passed, checked.score) if checked else (False, 0.0)
 
     @property
+    def doubted(self) -> bool:
+        """Whether BLIP-2 takes the new pattern for another one."""
+        return self.verification is not None and self.verification.checks.get("described") is False
+
+    @property
     def lacks_pattern(self) -> bool:
         """Whether the colour is right, and only the pattern was lost with the old one."""
         checks = self.verification.checks if self.verification else {}
@@ -177,7 +182,8 @@ def _try_one(
     if attempts[0].verification is None:
         return Tried(tuple(attempts))
     for number, wanted in enumerate(sweeps(options, change, context.settings.overrides, retries)):
-        if any(attempt.rank[0] or (number >= PATTERN_SWEEPS and attempt.lacks_pattern) for attempt in attempts):
+        passed = any(attempt.rank[0] and (number or not attempt.doubted) for attempt in attempts)
+        if passed or (number >= PATTERN_SWEEPS and any(attempt.lacks_pattern for attempt in attempts)):
             break
         with turn.timed("retry"):
             results = editor.sweep(image, mask, *captions, wanted, context.progress)
@@ -268,7 +274,10 @@ def verifier_for(
     with contextlib.suppress(ModelUnavailableError):
         detector = context.models.grounded.detector
     keeping = context.models.keeping
-    known = Known(known_nouns(context), keeping.colours, keeping.patterns)
+    ask = None
+    with contextlib.suppress(ModelUnavailableError):
+        ask = context.models.describer.ask if keeping.patterns else None
+    known = Known(known_nouns(context), keeping.colours, keeping.patterns, ask)
     return Verifier(image, mask, *captions, scorer, detector, change, known)
 
 

@@ -179,6 +179,36 @@ def test_a_new_pattern_must_fit_better_than_each_other_one(after: dict[str, floa
     assert found.checks["material"] is there
 
 
+@pytest.mark.parametrize(
+    ("answer", "described"), [("striped", True), ("it is dotted", False), ("plain", False), ("a box", None)]
+)
+def test_what_blip2_takes_a_new_pattern_for_is_a_doubt_and_fails_nothing(answer: str, described: bool | None) -> None:
+    asked: list[str] = []
+
+    def ask(picture: Image.Image, question: str) -> str:
+        asked.append(question)
+        return answer
+
+    captions = ("photo of a box", "photo of a striped box")
+    detector, known = Patterned({}, {"striped box": 0.9}), Known(patterns=("striped", "dotted"), ask=ask)
+    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance", known).check(AFTER)
+    assert (found.checks["material"], found.checks["described"], asked) == (
+        True, described, ["what material is the box?"],
+    )  # fmt: skip
+    sure = Known(patterns=("striped", "dotted"))
+    other = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance", sure).check(AFTER)
+    assert found.passed is other.passed and (found.score < other.score) is (described is False)
+
+
+def test_blip2_is_asked_of_no_pattern_that_the_detector_does_not_see() -> None:
+    def ask(picture: Image.Image, question: str) -> str:
+        raise AssertionError("It was asked.")
+
+    captions, known = ("photo of a box", "photo of a striped box"), Known(patterns=("striped",), ask=ask)
+    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), Patterned({}, {}), "appearance", known).check(AFTER)
+    assert "described" not in found.checks
+
+
 @pytest.mark.parametrize(("after", "there"), [({}, True), ({"striped box": 0.3}, True), ({"dotted box": 0.9}, False)])
 def test_plain_is_what_no_pattern_fits(after: dict[str, float], there: bool) -> None:
     captions, known = ("photo of a striped box", "photo of a plain box"), Known(patterns=("striped", "dotted"))
