@@ -63,7 +63,7 @@ class Verification:
         note: one sentence.
         score: how well it did; orders several results of one edit, larger = better.
         checks: by name ("caption", "target", "source", "noun", "colour", "pattern", "material", "described", "outside")
-            whether it passed; None where it could not be made or does not apply. "described" fails nothing: it is doubt.
+            whether it passed; None where it could not be made or does not apply. "described" fails nothing.
     """
 
     passed: bool
