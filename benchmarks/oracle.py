@@ -73,9 +73,9 @@ class OracleModels:
         self.describer = _OracleDescriber(self)
         self._known: dict[str, tuple[Thing, ...]] = {}
 
-    def defaults(self, change: Change) -> EditOptions:
+    def defaults(self, change: Change, part: bool = False) -> EditOptions:
         """Those of the set."""
-        return self.models.defaults(change)
+        return self.models.defaults(change, part)
 
     def things(self, image: Image.Image) -> tuple[Thing, ...]:
         """What a version of the picture should hold."""

@@ -36,7 +36,7 @@ class Alone:
     editor: MaskedDDIMEditor
     name: str = "random weights of SD v1.5's size"
 
-    def defaults(self, change: Change) -> EditOptions:
+    def defaults(self, change: Change, part: bool = False) -> EditOptions:
         """The paper's."""
         return EditOptions()
 

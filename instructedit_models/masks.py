@@ -28,6 +28,7 @@ __all__ = [
     "bounding_box",
     "combine",
     "crop_box",
+    "enlarged",
     "feather",
     "fill_holes",
     "grow",
@@ -311,3 +312,11 @@ def crop_box(mask: np.ndarray, context: float) -> tuple[int, int, int, int]:
         x0, y0, x1, y1 in pixels.
     """
     return square_around(bounding_box(mask), context, (mask.shape[1], mask.shape[0]))
+
+
+def enlarged(image: Image.Image, crop: tuple[int, int, int, int], least: int) -> tuple[Image.Image, float]:
+    """A crop (x0, y0, x1, y1) whose longer side is at least `least` pixels, smoothly enlarged, and by how much."""
+    picture = image.crop(crop)
+    scale = max(1.0, least / max(picture.size))
+    size = (round(picture.width * scale), round(picture.height * scale))
+    return (picture if scale == 1 else picture.resize(size, Image.Resampling.BICUBIC)), scale

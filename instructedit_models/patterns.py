@@ -9,10 +9,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from PIL import Image
 
-from instructedit_models.boxes import surest_at
-from instructedit_models.masks import bounding_box, crop_box
-from instructedit_models.tiling import detect_in
-from instructedit_models.types import Detector
+from instructedit_models.boxes import moved, scaled, surest_at
+from instructedit_models.masks import bounding_box, crop_box, enlarged
+from instructedit_models.types import Box, Detector
 
 __all__ = ["named_plainly", "pattern_scores"]
 
@@ -39,13 +38,22 @@ def pattern_scores(
     Raises:
         UserError: the detector does not know the words.
     """
-    box, phrases = bounding_box(mask), [f"{each} {thing}" for each in patterns]
-    looks = [detect_in(detector, image, crop_box(mask, context), phrases, _CROP) for context in _CONTEXTS]
-    scores = np.array([[surest_at(box, found, _SAME_IOU) for found in each] for each in looks]).mean(axis=0)
-    return dict(zip(patterns, scores.tolist(), strict=True))
+    looks = [_enlarged(image, mask, context) for context in _CONTEXTS]
+    scores = [
+        [surest_at(here, detector.detect(picture, f"{each} {thing}"), _SAME_IOU) for each in patterns]
+        for picture, here in looks
+    ]
+    return dict(zip(patterns, np.array(scores).mean(axis=0).tolist(), strict=True))
 
 
 def named_plainly(thing: str, looks: Collection[str]) -> str:
     """The thing without words for its looks; the last word is its noun: "striped purple orange" is an orange."""
     *before, noun = thing.split() or [""]
     return " ".join([*(word for word in before if word.lower() not in looks), noun])
+
+
+def _enlarged(image: Image.Image, mask: np.ndarray, context: float) -> tuple[Image.Image, Box]:
+    """The crop around a mask, enlarged where it is small, and the mask's box in it."""
+    crop = crop_box(mask, context)
+    picture, scale = enlarged(image, crop, _CROP)
+    return picture, scaled(moved(bounding_box(mask), (-crop[0], -crop[1])), scale)

@@ -1,6 +1,6 @@
 """Images as the vision towers of CLIP and BLIP-2 take them.
 
-And, for Grounding DINO and SAM, which keep a picture's shape, very long ones made wider, and small crops enlarged.
+And, for Grounding DINO and SAM, which keep a picture's shape, very long ones made wider.
 
 Published checkpoints bring a `preprocessor_config.json`; the miniature's need no more than a resize and one scale.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-__all__ = ["SquarePixels", "enlarged", "load_image_processor", "padded"]
+__all__ = ["SquarePixels", "load_image_processor", "padded"]
 
 MAX_RATIO = 8
 """A picture's longer side over its shorter: of longer ones, models that keep the shape would see less than a patch."""
@@ -55,11 +55,3 @@ def padded(image: Image.Image) -> Image.Image:
     result = Image.new("RGB", (max(image.width, least), max(image.height, least)))
     result.paste(image, (0, 0))
     return result
-
-
-def enlarged(image: Image.Image, crop: tuple[int, int, int, int], least: int) -> tuple[Image.Image, float]:
-    """A crop (x0, y0, x1, y1) whose longer side is at least `least` pixels, smoothly enlarged, and by how much."""
-    picture = image.crop(crop)
-    scale = max(1.0, least / max(picture.size))
-    size = (round(picture.width * scale), round(picture.height * scale))
-    return (picture if scale == 1 else picture.resize(size, Image.Resampling.BICUBIC)), scale

@@ -19,7 +19,7 @@ from instructedit_models.errors import BadParameterError, NothingFoundError, Unk
 from instructedit_models.found import Found, each_once, filled, shrunk
 from instructedit_models.hypernyms import hyponyms
 from instructedit_models.lexicon import singular
-from instructedit_models.pixels import enlarged
+from instructedit_models.masks import enlarged
 from instructedit_models.reference import Reference
 from instructedit_models.remembering import detect_each
 from instructedit_models.rivals import Opinion, distinct, plainest, unrivalled

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from instructedit_models.boxes import box_iou, moved, scaled
-from instructedit_models.pixels import enlarged
+from instructedit_models.masks import enlarged
 from instructedit_models.remembering import detect_each
 from instructedit_models.types import Box, Detection, Detector
 

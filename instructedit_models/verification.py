@@ -16,9 +16,8 @@ from instructedit_models import colours, lexicon
 from instructedit_models.boxes import surest_at
 from instructedit_models.caption_text import caption_words, materials_differ, other_captions, phrase_of
 from instructedit_models.errors import BadInstructionError, BadMaskError, UnknownWordError
-from instructedit_models.masks import crop_box
+from instructedit_models.masks import crop_box, enlarged
 from instructedit_models.patterns import named_plainly, pattern_scores
-from instructedit_models.pixels import enlarged
 from instructedit_models.types import Box, Change, Detector, Scorer
 
 __all__ = ["Known", "Verification", "Verifier", "verify"]
