@@ -207,7 +207,9 @@ def _together(each: Sequence[Attempt], worst: Attempt) -> Verification | None:
 def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: int) -> Iterator[tuple[EditOptions, ...]]:
     """What to try instead, sweep after sweep; a parameter that the person fixed stays.
 
-    Where the look changes, the first sweep goes to the full encoding ratio, to more guidance, and to both. Where the
+    Where the look changes, the first sweep goes to the full encoding ratio, to more guidance there, and leads away from
+    another caption: of 26 new materials on validation scenes that are hard to make one try makes 17 away from the input
+    caption, 20 away from halfway to the empty one, and one of these two 23. Where the
     shape changes at the full ratio already, what decides is the noise that the shape grows from: it draws other seeds,
     once with more guidance. Every second sweep grows the mask, and further ones draw further seeds.
     The second one of a change of the look is bold besides: much more guidance, and away from another caption.
@@ -246,6 +248,10 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
                 wanted += _bold(dataclasses.replace(options, encoding_ratio=max(stronger)))
             elif len(seeds) > 1:
                 wanted.append(dataclasses.replace(base, encoding_ratio=max(stronger), seed=seeds[1]))
+            if number == 1 and change == "appearance" and options.negative != "empty":
+                weak = dataclasses.replace(base, guidance_scale=scales[-1], seed=seeds[0])
+                other = dataclasses.replace(base, encoding_ratio=max(stronger), negative=_other(options), seed=seeds[0])
+                wanted = [other if one == weak and len(stronger) > 1 else one for one in wanted]
         new = tuple(one for one in dict.fromkeys(wanted) if one not in tried)
         tried.update(new)
         if new:
@@ -257,8 +263,12 @@ def _bold(options: EditOptions) -> list[EditOptions]:
     strong = dataclasses.replace(options, guidance_scale=min(_MOST_GUIDANCE, round(options.guidance_scale * BOLD, 2)))
     if options.negative == "empty":
         return [strong]
-    other = "input" if options.negative == "both" else "both"
-    return [strong, dataclasses.replace(options, negative=other), dataclasses.replace(strong, negative="empty")]
+    other = dataclasses.replace(options, negative=_other(options))
+    return [strong, other, dataclasses.replace(strong, negative="empty")]
+
+
+def _other(options: EditOptions) -> str:
+    return "input" if options.negative == "both" else "both"
 
 
 def verifier_for(

@@ -30,7 +30,6 @@ class Detail:
     Attributes:
         colour: say the body's colour.
         material: say the material, unless it is plain.
-        plain: say that too.
         size: say "small", "medium-sized" or "big".
         parts: the parts whose colours are said, as in "house with a red roof".
         canonical: say it in the one usual word order, without a throw of the dice.
@@ -38,7 +37,6 @@ class Detail:
 
     colour: bool = True
     material: bool = True
-    plain: bool = False
     size: bool = False
     parts: tuple[str, ...] = ()
     canonical: bool = False
@@ -53,15 +51,10 @@ def joined(phrases: Sequence[str]) -> str:
     return " and ".join([*([", ".join(phrases[:-1])] if len(phrases) > 1 else []), *phrases[-1:]])
 
 
-def look(
-    noun: str, colour: str | None, material: str | None, rng: np.random.Generator | None = None, plain: bool = False
-) -> str:
-    """A noun after its adjectives: "striped red car", and at times "red striped car" when given dice.
-
-    "red plain car" only where `plain` allows it.
-    """
+def look(noun: str, colour: str | None, material: str | None, rng: np.random.Generator | None = None) -> str:
+    """A noun after its adjectives: "striped red car", and at times "red striped car" when given dice."""
     words = [word for word in (material, colour) if word]
-    if rng is not None and len(words) == 2 and (material != "plain" or plain) and chance(rng, 0.2):
+    if rng is not None and len(words) == 2 and material != "plain" and chance(rng, 0.2):
         words.reverse()
     return " ".join([*words, noun])
 
@@ -81,14 +74,12 @@ def noun_phrase(item: Item, detail: Detail, rng: np.random.Generator, count: int
     material = item.material if detail.material and item.material != "plain" else None
     ending = ""
     if not detail.canonical:
-        if detail.material and item.material == "plain" and (detail.plain or chance(rng, 0.02)):
+        if detail.material and item.material == "plain" and chance(rng, 0.02):
             material = "plain"
         stuff = _STUFF.get(material or "")
         if stuff and not detail.parts and chance(rng, 0.06):
             material, ending = None, f" {stuff}"
-    phrase = look(
-        noun, item.colour if detail.colour else None, material, None if detail.canonical else rng, detail.plain
-    )
+    phrase = look(noun, item.colour if detail.colour else None, material, None if detail.canonical else rng)
     if detail.size:
         phrase = f"{'medium-sized' if item.size == 'medium' else item.size} {phrase}"
     if detail.parts:
@@ -222,7 +213,7 @@ def crop_caption(scene: Scene, indices: Sequence[int], rng: np.random.Generator,
     """What an editor's prompt says of a crop that shows these items: mostly "photo of a red car".
 
     Colours, materials and the background are left out at random, as people leave them out; of the first two none where
-    the things are `fully` said, and then it is said of plain ones that they are.
+    the things are `fully` said.
     """
     items = left_to_right([scene.items[i] for i in indices])
     if not items:
@@ -231,6 +222,6 @@ def crop_caption(scene: Scene, indices: Sequence[int], rng: np.random.Generator,
     coloured, material = fully or chance(rng, 0.85), fully or chance(rng, 0.85)
     for item in items:
         parts = _own_parts(item, rng) if len(items) == 1 and not fully and chance(rng, 0.2) else ()
-        detail = Detail(coloured, material, fully, size=chance(rng, 0.04), parts=parts)
+        detail = Detail(coloured, material, size=chance(rng, 0.04), parts=parts)
         details.append(replace(detail, colour=False) if parts and chance(rng, 0.3) else detail)
     return caption(items, scene.medium, scene.background if chance(rng, 0.25) else None, rng, details)

@@ -254,13 +254,15 @@ def test_sweeps_repeat_nothing() -> None:
 def test_the_second_sweep_of_a_look_is_bold() -> None:
     options = EditOptions(encoding_ratio=0.95, guidance_scale=7.5, negative="both")
     first, second = sweeps(options, "appearance", EditOverrides(), 2)
-    assert {(one.guidance_scale, one.negative) for one in first} == {(7.5, "both"), (10.5, "both")}
+    assert [(one.encoding_ratio, one.guidance_scale, one.negative, one.seed) for one in first] == [
+        (1.0, 7.5, "input", 0), (1.0, 7.5, "both", 0), (1.0, 10.5, "both", 0), (1.0, 7.5, "both", 1),
+    ]  # fmt: skip
     assert [(one.grow, one.guidance_scale, one.negative) for one in second] == [
-        (6, 7.5, "both"), (6, 10.5, "both"), (0, 13.5, "both"), (0, 7.5, "input"), (0, 13.5, "empty"),
+        (6, 7.5, "both"), (6, 10.5, "both"), (0, 13.5, "both"), (0, 13.5, "empty"),
     ]  # fmt: skip
     assert {one.encoding_ratio for one in second} == {1.0}
     away = list(sweeps(replace(options, negative="input"), "appearance", EditOverrides(), 2))[1]
-    assert [one.negative for one in away if not one.grow] == ["input", "both", "empty"]
+    assert [one.negative for one in away if not one.grow] == ["input", "empty"]
     paper = list(sweeps(replace(options, negative="empty"), "appearance", EditOverrides(), 2))[1]
     assert [(one.guidance_scale, one.negative) for one in paper if not one.grow] == [(13.5, "empty")]
     fixed = list(sweeps(options, "appearance", EditOverrides(guidance_scale=7.5), 2))

@@ -236,7 +236,7 @@ def _inside(mask: np.ndarray, box: Box) -> float:
 
 
 def captioned_crop(
-    sample: Sample, rng: np.random.Generator, parts: float = AROUND_PARTS, made_of: float = 0.0
+    sample: Sample, rng: np.random.Generator, parts: float = AROUND_PARTS, patterned: float = 0.0
 ) -> tuple[Box, str]:
     """A crop of a scene and what it shows: mostly one object, at times a part, the background or all of it.
 
@@ -244,8 +244,8 @@ def captioned_crop(
         sample: the scene.
         rng: of the choice.
         parts: the share of crops around parts.
-        made_of: of the crops around objects, the share around one of any material alike, as the editor cuts it out;
-            the caption says what it is made of, also of a plain one.
+        patterned: of the crops around objects, the share around one that is not plain, as the editor cuts it out;
+            the caption always says what it is made of.
     """
     scene, throw = sample.scene, rng.random()
     visible = [i for i, box in enumerate(sample.boxes) if box is not None]
@@ -265,9 +265,9 @@ def captioned_crop(
         return around(box, rng, 1.3, 2.0, least=36.0), part_caption(
             scene.items[piece.item], piece.part, scene.medium, rng
         )
-    if rng.random() < made_of:
-        materials = {scene.items[i].material: i for i in visible}
-        main = materials[pick(rng, list(materials))]
+    made_of = {scene.items[i].material: i for i in visible if scene.items[i].material != "plain"}
+    if made_of and rng.random() < patterned:
+        main = made_of[pick(rng, list(made_of))]
         return around(sample.boxes[main] or (0.0, 0.0, 1.0, 1.0), rng, 1.3, 1.7), crop_caption(
             scene, [main], rng, fully=True
         )

@@ -53,8 +53,8 @@ LATER = 0.65
 REPAINTED_PARTS = 0.6
 """Share of crops around parts in repainted scenes: it is edits of parts that failed most often."""
 
-MADE_OF = 0.5
-"""Share of crops around objects that say what these are made of: new materials failed most often of all edits."""
+PATTERNED = 0.5
+"""Share of crops around objects that show a patterned one and say so: new materials failed most often of all edits."""
 
 DROPPED = 0.1
 """Share of captions replaced by the empty one, for classifier-free guidance."""
@@ -118,7 +118,7 @@ def crops_of(samples: Iterator[Sample], rng: np.random.Generator, each: int) -> 
     for sample in samples:
         parts = REPAINTED_PARTS if sample.anew else AROUND_PARTS
         for _ in range(each):
-            box, caption = captioned_crop(sample, rng, parts, MADE_OF)
+            box, caption = captioned_crop(sample, rng, parts, PATTERNED)
             yield cut(sample.image, box, NATIVE), caption
 
 
