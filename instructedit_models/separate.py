@@ -135,9 +135,10 @@ def of_one(captions: tuple[str, str]) -> tuple[str, str]:
 
 
 def of_a_part(caption: str) -> bool:
-    """Whether a caption ends with a part of something, one or several: "photo of a blue roof", "red wheels"."""
-    words = caption.lower().split()
-    return bool(words) and (words[-1] in OWNED or singular(words[-1]) in OWNED)
+    """Whether a caption is of a part of something, one or several: "photo of a blue roof", "red wheels of a car"."""
+    named = caption.lower().split(" with ")[0].split(" of ")
+    last = [words[-1] for each in named if (words := each.split())]
+    return any(word in OWNED or singular(word) in OWNED for word in last)
 
 
 _SEVERAL = re.compile(r"^(?P<medium>.*?\bof )?(?P<looks>(?:[\w-]+ )*)(?P<noun>[\w-]+)$", re.IGNORECASE)

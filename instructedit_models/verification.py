@@ -15,7 +15,7 @@ from scipy import ndimage
 from instructedit_models import colours, lexicon
 from instructedit_models.boxes import surest_at
 from instructedit_models.caption_text import caption_words, materials_differ, other_captions, phrase_of
-from instructedit_models.errors import BadInstructionError, BadMaskError, UnknownWordError
+from instructedit_models.errors import BadInstructionError, BadMaskError, ModelUnavailableError, UnknownWordError
 from instructedit_models.masks import crop_box, enlarged
 from instructedit_models.patterns import named_plainly, pattern_scores
 from instructedit_models.types import Box, Change, Detector, Scorer
@@ -334,7 +334,7 @@ class Verifier:
         picture, _ = enlarged(after, crop_box(self._mask, _ASKED_CONTEXT), _ASKED_SIZE)
         try:
             answer = self._known.ask(picture, f"what material is the {self._thing}?")
-        except (UnknownWordError, BadInstructionError):
+        except (UnknownWordError, BadInstructionError, ModelUnavailableError):
             return None
         said = caption_words(answer) & {*self._known.patterns, "plain"}
         return self._new_pattern in said if said else None

@@ -7,7 +7,6 @@ whole batch.
 
 import contextlib
 import dataclasses
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -15,25 +14,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from instructedit_models.caption_text import phrase_of
 from instructedit_models.errors import ModelUnavailableError
-from instructedit_models.lexicon import singular
 from instructedit_models.separate import parts_of, united
 from instructedit_models.types import Change, Detector, EditOptions, EditResult, Progress
 from instructedit_models.verification import Known, Verification, Verifier
 from tools.context import EditOverrides, ToolContext
 
-__all__ = [
-    "Attempt",
-    "Tried",
-    "attempts_json",
-    "check",
-    "of_part",
-    "plain_verification",
-    "sweeps",
-    "try_edit",
-    "verifier_for",
-]
+__all__ = ["Attempt", "Tried", "attempts_json", "check", "plain_verification", "sweeps", "try_edit", "verifier_for"]
 
 GUIDANCE = 1.4
 """Factor of the stronger guidance that a sweep tries."""
@@ -209,10 +196,10 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
 
     Where the look changes, the first sweep goes to the full encoding ratio, to more guidance there, and leads away from
     another caption: of 26 new materials on validation scenes that are hard to make one try makes 17 away from the input
-    caption, 20 away from halfway to the empty one, and one of these two 23. Where the
-    shape changes at the full ratio already, what decides is the noise that the shape grows from: it draws other seeds,
-    once with more guidance. Every second sweep grows the mask, and further ones draw further seeds.
-    The second one of a change of the look is bold besides: much more guidance, and away from another caption.
+    caption, 20 away from halfway to the empty one, and one of these two 23. The second one is bold: much more guidance,
+    and away from another caption. Where the shape changes at the full ratio already, what decides is the noise that the
+    shape grows from: it draws other seeds, once with more guidance. Every second sweep grows the mask, and further ones
+    draw further seeds.
 
     Args:
         options: what was tried.
@@ -225,6 +212,7 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
     scales = [options.guidance_scale]
     if fixed.guidance_scale is None and options.guidance_scale > 1:
         scales.append(min(_MOST_GUIDANCE, round(options.guidance_scale * GUIDANCE, 2)))
+    full = dataclasses.replace(options, encoding_ratio=max(stronger))
     redrawn = change == "shape" and len(stronger) == 1 and fixed.seed is None
     for number in range(1, count + 1):
         base = options
@@ -245,13 +233,11 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
                 for scale in scales
             ]
             if bold:
-                wanted += _bold(dataclasses.replace(options, encoding_ratio=max(stronger)))
+                wanted += _bold(full)
             elif len(seeds) > 1:
                 wanted.append(dataclasses.replace(base, encoding_ratio=max(stronger), seed=seeds[1]))
-            if number == 1 and change == "appearance" and options.negative != "empty":
-                weak = dataclasses.replace(base, guidance_scale=scales[-1], seed=seeds[0])
-                other = dataclasses.replace(base, encoding_ratio=max(stronger), negative=_other(options), seed=seeds[0])
-                wanted = [other if one == weak and len(stronger) > 1 else one for one in wanted]
+            if number == 1 and change == "appearance" and options.negative != "empty" and len(stronger) > 1:
+                wanted[len(scales) - 1] = _led_elsewhere(full)  # in place of more guidance at the same ratio
         new = tuple(one for one in dict.fromkeys(wanted) if one not in tried)
         tried.update(new)
         if new:
@@ -263,12 +249,12 @@ def _bold(options: EditOptions) -> list[EditOptions]:
     strong = dataclasses.replace(options, guidance_scale=min(_MOST_GUIDANCE, round(options.guidance_scale * BOLD, 2)))
     if options.negative == "empty":
         return [strong]
-    other = dataclasses.replace(options, negative=_other(options))
-    return [strong, other, dataclasses.replace(strong, negative="empty")]
+    return [strong, _led_elsewhere(options), dataclasses.replace(strong, negative="empty")]
 
 
-def _other(options: EditOptions) -> str:
-    return "input" if options.negative == "both" else "both"
+def _led_elsewhere(options: EditOptions) -> EditOptions:
+    """The same, where guidance leads away from the input caption alone, or else from halfway to the empty one."""
+    return dataclasses.replace(options, negative="input" if options.negative == "both" else "both")
 
 
 def verifier_for(
@@ -284,9 +270,10 @@ def verifier_for(
     with contextlib.suppress(ModelUnavailableError):
         detector = context.models.grounded.detector
     keeping = context.models.keeping
-    ask = None
-    with contextlib.suppress(ModelUnavailableError):
-        ask = context.models.describer.ask if keeping.patterns else None
+
+    def ask(picture: Image.Image, question: str) -> str:  # loads BLIP-2 when it is asked, and most edits ask it nothing
+        return context.models.describer.ask(picture, question)
+
     known = Known(known_nouns(context), keeping.colours, keeping.patterns, ask)
     return Verifier(image, mask, *captions, scorer, detector, change, known)
 
@@ -297,16 +284,6 @@ def known_nouns(context: ToolContext) -> tuple[str, ...]:
         return context.models.grounded.object_phrases
     except ModelUnavailableError:
         return ()
-
-
-def of_part(context: ToolContext, caption: str) -> bool:
-    """Whether a caption is of what the models know as a part of a thing: "photo of a red roof"."""
-    first = re.split(r" (?:of|with) ", phrase_of(caption).lower())[0].split()
-    try:
-        names = {part for parts in context.models.grounded.parts.values() for part in parts}
-    except ModelUnavailableError:
-        return False
-    return bool(first) and first[-1] in names | {singular(name) or name for name in names}
 
 
 def check(context: ToolContext, verifier: Verifier | None, results: Sequence[EditResult]) -> list[Verification | None]:

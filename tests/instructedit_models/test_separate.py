@@ -75,6 +75,11 @@ def test_captions_of_several_are_worded_for_one(captions, expected) -> None:
         ("Photo of red wheels", True),
         ("leaves", True),
         ("photo of cars", False),
+        ("Photo of a red roof", True),
+        ("Painting of windows", True),
+        ("Photo of a window of the house", True),
+        ("Photo of a house with a red roof", False),
+        ("Photo of a cat", False),
         ("", False),
     ],
 )

@@ -14,7 +14,7 @@ from tests.tools.calling import edit, pixels
 from tests.tools.tiny_models import COLOURS, Painter, TinyModels, boxes
 from tools.context import EditOverrides, ToolContext, ToolSettings
 from tools.registry import call
-from tools.trying import of_part, sweeps, try_edit
+from tools.trying import sweeps, try_edit
 from tools.workspace import Workspace
 
 
@@ -224,23 +224,6 @@ def test_a_strength_that_was_asked_for_is_not_searched_over(workspace: Workspace
     call(context, "adjust_edit", image_id="image_2", encoding_ratio=0.3)
     assert len(context.models.editor.calls) == before + 1
     assert made(context, "image_3").options.encoding_ratio == 0.3
-
-
-@pytest.mark.parametrize(
-    ("caption", "part"),
-    [
-        ("Photo of a red roof", True),
-        ("Painting of windows", True),
-        ("Photo of a window of the house", True),
-        ("Photo of a house with a red roof", False),
-        ("Photo of a cat", False),
-        ("", False),
-    ],
-)
-def test_a_caption_of_a_part(workspace: Workspace, caption: str, part: bool) -> None:
-    context = context_for(workspace, lambda options: True)
-    context.models.grounded.parts = {"house": ("roof", "windows")}
-    assert of_part(context, caption) is part
 
 
 def test_sweeps_repeat_nothing() -> None:

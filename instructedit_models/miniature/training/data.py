@@ -266,7 +266,7 @@ def captioned_crop(
             scene.items[piece.item], piece.part, scene.medium, rng
         )
     made_of = {scene.items[i].material: i for i in visible if scene.items[i].material != "plain"}
-    if made_of and rng.random() < patterned:
+    if patterned and made_of and rng.random() < patterned:
         main = made_of[pick(rng, list(made_of))]
         return around(sample.boxes[main] or (0.0, 0.0, 1.0, 1.0), rng, 1.3, 1.7), crop_caption(
             scene, [main], rng, fully=True
