@@ -68,7 +68,7 @@ def _dots(patch: Patch) -> np.ndarray:
 
 
 def _wood(patch: Patch) -> np.ndarray:
-    plank = max(patch.extent / 3.3, 9.0)
+    plank = max(patch.extent / 2.9, 11.0)
     shape = (patch.y.shape[0], patch.x.shape[1])
     y = patch.y + (0.3 + 0.4 * patch.chance[0]) * plank
     row = np.floor(y / plank)
@@ -77,25 +77,24 @@ def _wood(patch: Patch) -> np.ndarray:
     knot_x, knot_y = (patch.chance[2] - 0.5) * 0.5 * patch.extent, (0.5 - 0.3 - 0.4 * patch.chance[0]) * plank
     knot = np.hypot((patch.x - knot_x) / 1.6, patch.y - knot_y)
     bend = 2.1 * np.exp(-((knot / (0.3 * plank)) ** 2))
-    lines = np.sin((y / max(plank / 3, 4.2) + wave + bend) * 2 * np.pi) + 0.35 * noise("plank", shape, patch.rng)
-    dark, light = np.clip(2.2 * lines - 1.3, 0, 1), np.clip(-2.0 * lines - 0.8, 0, 1)
+    lines = np.sin((y / max(plank / 2.4, 5.2) + wave + bend) * 2 * np.pi) + 0.35 * noise("plank", shape, patch.rng)
+    dark, light = np.clip(2.4 * lines - 1.55, 0, 1), np.clip(-2.0 * lines - 0.8, 0, 1)
     core = 0.8 * np.clip(0.13 * plank + 0.5 - knot, 0, 1)
-    return np.maximum(np.maximum(0.68 * dark, 0.95 * seam), core) - 0.26 * light
+    return np.maximum(np.maximum(0.85 * dark, 0.95 * seam), core) - 0.26 * light
 
 
 def _contrast(base: RGB) -> RGB:
-    """Cream on a colour, where white and black take a grey: they have no dark lines to balance the cream."""
+    """Cream on a colour, where white takes a bluish grey and black a light one: the pattern is to be plain on each."""
     if min(base) > 180:
-        return (174, 197, 217)
-    return (110, 104, 108) if max(base) < 90 else (253, 249, 238)
+        return (146, 170, 198)
+    return (158, 151, 150) if max(base) < 90 else (253, 249, 238)
 
 
 def _heartwood(base: RGB) -> RGB:
     """The grain's tone: the colour darkened towards brown, or brown lightened on a dark colour."""
     if max(base) < 90:
-        return (132, 100, 76)
-    share = 0.42 if max(base) < 230 else 0.77
-    return (round(base[0] * share + 10), round(base[1] * share), round(base[2] * share * 0.9))
+        return (124, 92, 70)
+    return (round(base[0] * 0.54 + 10), round(base[1] * 0.47), round(base[2] * 0.43))
 
 
 MATERIALS: dict[str, Material] = {

@@ -4,6 +4,8 @@ Its text tower becomes the diffusion model's text encoder; BLIP-2's vision tower
 `--vision-only` keeps the text tower, and with it what the UNet was trained on, and trains the rest on: with dense
 labels on its patches, against every other noun, with many crops as a model may paint them and some seen through the
 autoencoder from disturbed latents, as every edited picture is: it checks whether a new shape came out.
+`--looks` does the same without the labels, and against every other look of a thing: it checks whether a new pattern came
+out.
 `--later-words` does the same and teaches the text tower the later words of the larger world, by their embeddings alone:
 whatever the text tower says of the first words, and the UNet draws for them, stays.
 """
@@ -39,6 +41,7 @@ from instructedit_models.miniature.training.data import (
     validation_samples,
 )
 from instructedit_models.miniature.training.dense_labels import PatchHeads, labels, stacked
+from instructedit_models.miniature.training.looks import look_crops
 from instructedit_models.miniature.training.vae import NATIVE, load_vae, to_tensor
 from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, LATER_WORDS, MATERIALS, MEDIA, NOUNS, plural
 from instructedit_models.verification import other_captions
@@ -109,16 +112,23 @@ PAINTED = 0.6
 NAMED = 32
 """Crops of a batch whose noun is told from every other one."""
 
+LOOKS = 48
+"""Crops beside those of a batch whose look is told from every other one; see `looks`."""
+
 DENSE = 0.5
 """What the dense labels count beside the contrastive loss."""
 
-Batch = tuple[torch.Tensor, list[str], dict[str, torch.Tensor]]
+Look = tuple[torch.Tensor, list[str], torch.Tensor]
+"""Crops, a caption of each in every look, and which is right."""
+
+Batch = tuple[torch.Tensor, list[str], dict[str, torch.Tensor], Look | None]
 
 
-def batches(work: Path, batch: int, seed: int, painted: float = 0.0) -> Iterator[Batch]:
-    """Endless (images, captions then hard negatives, labels of patches); a share `painted` of the crops looks so."""
+def batches(work: Path, batch: int, seed: int, painted: float = 0.0, looks: int = 0) -> Iterator[Batch]:
+    """Endless (images, captions then hard negatives, labels of patches, looks); a share of the crops looks painted."""
     rng = np.random.default_rng(seed)
     draws = training_pool(work).draws(rng)
+    looked = look_crops(work, NATIVE, looks, seed) if looks else None
     while True:
         crops, captions, dense = [], [], []
         for sample in islice(draws, batch):
@@ -128,7 +138,11 @@ def batches(work: Path, batch: int, seed: int, painted: float = 0.0) -> Iterator
             captions.append(caption)
             dense.append(labels(sample, box, NATIVE // PATCH))
         negatives = [hard_negative(caption, rng) for caption in captions]
-        yield to_tensor(np.stack(crops)), captions + negatives, stacked(dense)
+        look = None
+        if looked is not None:
+            seen, texts, right = next(looked)
+            look = to_tensor(seen), texts, torch.from_numpy(right)
+        yield to_tensor(np.stack(crops)), captions + negatives, stacked(dense), look
 
 
 @torch.no_grad()
@@ -151,12 +165,27 @@ def noun_loss(model: CLIPModel, images: torch.Tensor, captions: list[str]) -> to
     """
     rivals = [(i, others) for i, caption in enumerate(captions) if (others := other_captions(caption, NOUNS))]
     texts = [text for i, others in rivals for text in (captions[i], *others)]
+    chosen = images[[i for i, _ in rivals]]
+    return F.cross_entropy(_fits(model, chosen, texts), torch.zeros(len(rivals), dtype=torch.long))
+
+
+def look_loss(model: CLIPModel, vae: AutoencoderKL, look: Look) -> tuple[torch.Tensor, float]:
+    """How far the right look is from beating each other one, and the share of the crops in which it does."""
+    crops, texts, right = look
+    crops = softened(vae, crops, len(crops) // 3)
+    with mixed_precision():
+        seen = model.get_image_features(crops.contiguous(memory_format=torch.channels_last))
+    features = seen if isinstance(seen, torch.Tensor) else seen.pooler_output
+    logits = _fits(model, F.normalize(features.float(), dim=-1), texts)
+    return F.cross_entropy(logits, right), float((logits.argmax(1) == right).float().mean())
+
+
+def _fits(model: CLIPModel, images: torch.Tensor, texts: list[str]) -> torch.Tensor:
+    """Logits (B, N) of embedded images (B, D) and B x N texts, those of one image together; the text tower is fixed."""
     with torch.no_grad(), mixed_precision():
         pooled = model.text_model(input_ids=_tokens(texts)).pooler_output
-    embedded = F.normalize(model.text_projection(pooled.float()), dim=-1).view(len(rivals), len(NOUNS), -1)
-    chosen = images[[i for i, _ in rivals]]
-    logits = model.logit_scale.exp() * torch.einsum("bd,bnd->bn", chosen, embedded)
-    return F.cross_entropy(logits, torch.zeros(len(rivals), dtype=torch.long))
+    embedded = F.normalize(model.text_projection(pooled.float()), dim=-1).view(len(images), -1, images.shape[-1])
+    return model.logit_scale.exp() * torch.einsum("bd,bnd->bn", images, embedded)
 
 
 def _tokens(texts: list[str]) -> torch.Tensor:
@@ -227,9 +256,10 @@ def main(argv: list[str] | None = None) -> None:
     """Trains CLIP."""
     argv = list(sys.argv[1:] if argv is None else argv)
     later_words = "--later-words" in argv
-    vision_only = "--vision-only" in argv or later_words
-    argv = [word for word in argv if word not in ("--vision-only", "--later-words")]
-    name = "clip_words" if later_words else "clip_vision" if vision_only else "clip"
+    looks = "--looks" in argv
+    vision_only = "--vision-only" in argv or later_words or looks
+    argv = [word for word in argv if word not in ("--vision-only", "--later-words", "--looks")]
+    name = "clip_words" if later_words else "clip_looks" if looks else "clip_vision" if vision_only else "clip"
     run = parse_run(name, batch=96, learning_rate=1e-3, argv=argv)
     torch.manual_seed(0)
     model = build()
@@ -240,18 +270,19 @@ def main(argv: list[str] | None = None) -> None:
         vae = load_vae()
     if later_words:
         later = LaterWords(model, begin=not run.resume)
-    heads = PatchHeads(model.config.vision_config.hidden_size)
-    trained = nn.ModuleDict({"model": model, "heads": heads})
+    heads = None if looks else PatchHeads(model.config.vision_config.hidden_size)
+    trained = nn.ModuleDict({"model": model} if heads is None else {"model": model, "heads": heads})
 
     def loss_of(batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        images, captions, dense = batch
+        images, captions, dense, look = batch
         if later is not None:
             later.keep_first()
-        if vae is not None:
+        if vae is not None and look is None:
             images = softened(vae, images, SOFT)
         with mixed_precision():
             out = model(pixel_values=images, input_ids=_tokens(captions))
-        seen = heads.loss(out.vision_model_output.last_hidden_state[:, 1:], dense)
+        patches = out.vision_model_output.last_hidden_state[:, 1:]
+        seen = heads.loss(patches, dense) if heads is not None else torch.zeros(())
         logits, count = out.logits_per_image.float(), len(images)
         same = torch.tensor([[a == b for b in captions] for a in captions[:count]])
         blocked = logits.masked_fill(same & ~torch.eye(count, 2 * count, dtype=torch.bool), -1e4)
@@ -261,11 +292,16 @@ def main(argv: list[str] | None = None) -> None:
         changed = ~same[target, target + count]
         hard = F.cross_entropy(own[changed], torch.zeros(int(changed.sum()), dtype=torch.long))
         right = (own[changed][:, 0] > own[changed][:, 1]).float().mean()
-        named = noun_loss(model, out.image_embeds[:NAMED].float(), captions[:NAMED]) if vision_only else torch.zeros(())
+        some = NAMED if look is None else NAMED // 2
+        named = noun_loss(model, out.image_embeds[:some].float(), captions[:some]) if vision_only else torch.zeros(())
         log = {"beats_hard": float(right), "dense": float(seen.detach()), "nouns": float(named.detach())}
-        return loss + hard + named + DENSE * seen, log
+        looked = torch.zeros(())
+        if look is not None and vae is not None:
+            looked, log["looks_right"] = look_loss(model, vae, look)
+        return loss + hard + named + looked + DENSE * seen, log
 
-    drawn = batches(run.work, run.batch, run.seed, PAINTED if vision_only else 0.0)
+    shares = (PAINTED if vision_only else 0.0, LOOKS if looks else 0)
+    drawn = batches(run.work, run.batch, run.seed, *shares)
 
     def kept(_: nn.Module, steps: int) -> None:
         if later is not None:

@@ -44,7 +44,7 @@ WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 SNR_LIMIT = 5.0
 """Min-SNR weighting (Hang et al. 2023): nearly clean latents count for less."""
 
-NOISY = 0.6
+NOISY = 0.7
 """Timesteps are drawn as 1000 u^NOISY with u uniform: what an edit shows is decided where the noise is strong."""
 
 LATER = 0.65
