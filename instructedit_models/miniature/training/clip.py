@@ -4,10 +4,9 @@ Its text tower becomes the diffusion model's text encoder; BLIP-2's vision tower
 `--vision-only` keeps the text tower, and with it what the UNet was trained on, and trains the rest on: with dense
 labels on its patches, against every other noun, with many crops as a model may paint them and some seen through the
 autoencoder from disturbed latents, as every edited picture is: it checks whether a new shape came out.
-`--looks` does the same without the labels, and against every other look of a thing: it checks whether a new pattern came
-out.
-`--later-words` does the same and teaches the text tower the later words of the larger world, by their embeddings alone:
-whatever the text tower says of the first words, and the UNet draws for them, stays.
+`--looks` does so without the labels, and against every other look of a thing: it checks whether a new pattern came.
+`--later-words` does as `--vision-only` and teaches the text tower the later words of the larger world, by their
+embeddings alone: whatever the text tower says of the first words, and the UNet draws for them, stays.
 """
 
 import sys

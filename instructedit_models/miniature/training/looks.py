@@ -91,7 +91,7 @@ def _both_ways(sample: Sample, size: int, rng: np.random.Generator) -> list[tupl
 
 def _half_made(crop: np.ndarray, other: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A crop with some of another look, perhaps blots, as a model may paint it, (S, S, 3) uint8."""
-    pixels = crop.astype(np.float32)
+    pixels: np.ndarray = crop.astype(np.float32)
     if chance(rng, MIXED):
         share = np.full(mask.shape, rng.uniform(0, SHARE), np.float32)
         if chance(rng, 0.3):  # of one side alone, but there more of it
