@@ -4,11 +4,11 @@
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from instructedit_models import lexicon
 
-__all__ = ["caption_words", "captions_in_other_looks", "materials_differ", "other_captions", "phrase_of"]
+__all__ = ["caption_in_look", "caption_words", "materials_differ", "other_captions", "phrase_of"]
 
 _MEDIUM = re.compile(
     r"^(?:an?\s+)?(?:[\w-]+\s+)?(?:photo|photograph|picture|image|painting|drawing|sketch|illustration|art)\s+of\s+",
@@ -38,29 +38,25 @@ def other_captions(caption: str, nouns: Sequence[str]) -> list[str]:
 
     Of several nouns the last counts: "photo of an orange box" is of a box.
     """
-    found = [match for noun in nouns for match in _said(caption, noun)]
-    return _exchanged(caption, max(found, key=lambda match: match.start()), nouns) if found else []
-
-
-def captions_in_other_looks(caption: str, look: str, looks: Sequence[str]) -> list[str]:
-    """The caption with its look, the first that it names so, exchanged for each other one; none where it has not.
-
-    "photo of a wooden cat" -> "photo of a striped cat", "photo of a plain cat".
-    """
-    found = next(_said(caption, look), None)
-    return _exchanged(caption, found, looks) if found else []
-
-
-def _said(caption: str, word: str) -> Iterator[re.Match[str]]:
-    return re.finditer(rf"\b{re.escape(word)}\b", caption, re.IGNORECASE)
-
-
-def _exchanged(caption: str, said: re.Match[str], words: Sequence[str]) -> list[str]:
-    """The caption with each other word in the place of what was said, after the article that it takes."""
-    own, before, after = said.group().lower(), caption[: said.start()], caption[said.end() :]
+    found = [match for noun in nouns for match in re.finditer(rf"\b{re.escape(noun)}\b", caption, re.IGNORECASE)]
+    if not found:
+        return []
+    last = max(found, key=lambda match: match.start())
+    own, before, after = last.group().lower(), caption[: last.start()], caption[last.end() :]
     directly = _ENDS_WITH_ARTICLE.search(before)
     return [
-        (f"{before[: directly.start()]}{lexicon.with_article(word)}" if directly else before + word) + after
-        for word in words
-        if word.lower() != own
+        (f"{before[: directly.start()]}{lexicon.with_article(noun)}" if directly else before + noun) + after
+        for noun in nouns
+        if noun.lower() != own
     ]
+
+
+def caption_in_look(caption: str, thing: str, look: str) -> str:
+    """A caption of the same picture that says nothing of the thing but this look of it.
+
+    "photo of a striped golden house", "house", "wooden" -> "photo of a wooden house".
+    """
+    medium = _MEDIUM.match(caption.strip())
+    rest = caption.strip()[medium.end() :] if medium else caption.strip()
+    said = f"{look} {thing}"
+    return (medium.group() if medium else "") + (lexicon.with_article(said) if _ARTICLE.match(rest) else said)

@@ -4,7 +4,7 @@
 what was edited, never at any truth.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,9 +14,15 @@ from scipy import ndimage
 
 from instructedit_models import colours, lexicon
 from instructedit_models.boxes import surest_at
-from instructedit_models.caption_text import caption_words, materials_differ, other_captions, phrase_of
-from instructedit_models.errors import BadInstructionError, BadMaskError, ModelUnavailableError, UnknownWordError
-from instructedit_models.masks import crop_box, enlarged
+from instructedit_models.caption_text import (
+    caption_in_look,
+    caption_words,
+    materials_differ,
+    other_captions,
+    phrase_of,
+)
+from instructedit_models.errors import BadInstructionError, BadMaskError, UnknownWordError
+from instructedit_models.masks import crop_box
 from instructedit_models.patterns import named_plainly, pattern_scores
 from instructedit_models.types import Box, Change, Detector, Scorer
 
@@ -38,11 +44,6 @@ _SURE_OF_PATTERN = 0.6
 350 results of several strengths 230 of the 290 good ones do, and 14 of the 60 others."""
 _PLAIN = 0.4
 """By how much a pattern may fit what shall be plain."""
-_DOUBT = 0.5
-"""What BLIP-2's doubt counts beside the detector's margin. Of 18 results on validation scenes that had not the new
-pattern and in which the detector saw it, BLIP-2 took 12 for something else; but 65 of 239 good ones as well."""
-_ASKED_CONTEXT, _ASKED_SIZE = 2.0, 128
-"""The crop that BLIP-2 is asked about: its width over the thing's box, and the pixels it is enlarged to."""
 _STILL_THERE = 0.5
 """A pattern is still there where its score is at least this share of what it was."""
 _LOOKS_NEW = 0.2
@@ -61,8 +62,8 @@ class Verification:
         score_after: the same after it.
         note: one sentence.
         score: how well it did; orders several results of one edit, larger = better.
-        checks: by name ("caption", "target", "source", "noun", "colour", "pattern", "material", "described", "outside")
-            whether it passed; None where it could not be made or does not apply. "described" fails nothing.
+        checks: by name ("caption", "target", "source", "noun", "colour", "pattern", "material", "look", "outside")
+            whether it passed; None where it could not be made or does not apply.
     """
 
     passed: bool
@@ -80,14 +81,13 @@ class Known:
     Attributes:
         nouns: every one, where these are few; a new shape must then fit its own noun best.
         colours: words of `colours.COLOURS`; a new colour must be the nearest of them.
-        patterns: as the detector may be asked for them; one that both captions name must not be lost with the colour.
-        ask: asks BLIP-2 about a picture; where it takes a new pattern for another one, that is in doubt.
+        patterns: as the detector may be asked for them; one that both captions name must not be lost with the colour,
+            and a new one must fit one of the nouns best.
     """
 
     nouns: Sequence[str] = ()
     colours: Sequence[str] = colours.BASIC
     patterns: Sequence[str] = ()
-    ask: Callable[[Image.Image, str], str] | None = None
 
 
 class Verifier:
@@ -128,7 +128,6 @@ class Verifier:
         self._before, self._mask = before, mask
         known = known or Known()
         self._captions = (input_caption, edited_caption)
-        self._others = other_captions(edited_caption, known.nouns) if change == "shape" else []
         self._scorer, self._known = scorer, known
         self._colour = colours.asked_colour(input_caption, edited_caption) if change != "background" else None
         # A detector tells nouns and materials apart, which CLIP alone often gets wrong; on colours it says little.
@@ -139,6 +138,13 @@ class Verifier:
         self._pattern = kept.pop() if self._colour and len(kept) == 1 else None
         new = (caption_words(edited_caption) - caption_words(input_caption)) & {*known.patterns, "plain"}
         self._new_pattern = new.pop() if len(new) == 1 else None
+        # What the result must fit best, and what it must fit less: the same with other nouns, or in other looks.
+        self._rivals, self._own = "noun", edited_caption
+        self._others = other_captions(edited_caption, known.nouns) if change == "shape" else []
+        if change == "appearance" and self._new_pattern and known.patterns and self._thing in known.nouns:
+            looks = {look: caption_in_look(edited_caption, self._thing, look) for look in (*known.patterns, "plain")}
+            self._rivals, self._own = "look", looks.pop(self._new_pattern)
+            self._others = list(looks.values())
         self._sees_patterns = detector
 
     def check(self, after: Image.Image, region: np.ndarray | None = None) -> Verification:
@@ -176,7 +182,7 @@ class Verifier:
         ]
 
     def _lead(self, after: Image.Image) -> float:
-        """By how much the edited caption's noun fits the result better than each other one; 0 where none is known.
+        """By how much the edited caption fits better than with each other noun, or look; 0 where none is known.
 
         The mean over close crops and their mirror images, since one alone is easily mistaken.
         """
@@ -184,7 +190,7 @@ class Verifier:
             return 0.0
         crops = [after.crop(crop_box(self._mask, context)) for context in CLOSE]
         crops += [ImageOps.mirror(crop) for crop in crops]
-        fits = self._scorer.similarity(crops, [self._captions[1], *self._others]).mean(axis=0)
+        fits = self._scorer.similarity(crops, [self._own, *self._others]).mean(axis=0)
         return float(fits[0] - fits[1:].max())
 
     @cached_property
@@ -211,22 +217,19 @@ class Verifier:
         elif self._material and self._detector is not None:
             checks["material"], margin = self._new_look(after)
             total += margin
-            if checks["material"]:
-                checks["described"] = self._described(after)
-                total -= _DOUBT if checks["described"] is False else 0.0
         elif self._detector is not None:
             checks["target"], checks["source"], margin = self._detected(after)
             total += margin
         if self._others:
-            checks["noun"] = rivalled > 0
+            checks[self._rivals] = rivalled > 0
             total += rivalled
         outside = None if region is None else self._same_outside(after, region)
         checks["outside"] = outside
-        refuted = False in (checks["target"], checks["source"], checks.get("material"), checks.get("noun"))
+        refuted = False in [checks.get(name) for name in ("target", "source", "material", "noun", "look")]
         found = bool(checks["target"]) or bool(checks.get("material"))
         there = (fits or found) and not refuted
         if seen:
-            there = bool(checks["colour"]) and False not in (checks.get("noun"), checks.get("pattern"))
+            there = bool(checks["colour"]) and False not in [checks.get(name) for name in ("noun", "look", "pattern")]
         passed = nearer and there and outside is not False
         return Verification(passed, before, score, self._note(checks, nearer, seen), total, checks)
 
@@ -282,6 +285,8 @@ class Verifier:
             return f"The detector does not find {phrase_of(target)!r} there."
         if nearer and checks.get("noun") is False:
             return f"The result looks more like something else than like {phrase_of(target)!r}."
+        if nearer and checks.get("look") is False:
+            return f"The result looks less like {phrase_of(target)!r} than like that in another pattern."
         if nearer and checks.get("material") is False:
             return f"The detector sees little more of {phrase_of(target)!r} there than before."
         if checks["caption"]:
@@ -326,18 +331,6 @@ class Verifier:
         if not any((source_before, target_before, source, target)):
             return None, 0.0  # it saw nothing before, and sees nothing now
         return gain >= _LOOKS_NEW, gain
-
-    def _described(self, after: Image.Image) -> bool | None:
-        """Whether BLIP-2 gives the thing its new pattern too; None where it gives it none."""
-        if self._known.ask is None or self._new_pattern is None or not self._known.patterns:
-            return None
-        picture, _ = enlarged(after, crop_box(self._mask, _ASKED_CONTEXT), _ASKED_SIZE)
-        try:
-            answer = self._known.ask(picture, f"what material is the {self._thing}?")
-        except (UnknownWordError, BadInstructionError, ModelUnavailableError):
-            return None
-        said = caption_words(answer) & {*self._known.patterns, "plain"}
-        return self._new_pattern in said if said else None
 
     @cached_property
     def _seen_before(self) -> tuple[float, float] | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from instructedit_models.caption_text import other_captions
+from instructedit_models.caption_text import caption_in_look, other_captions
 from instructedit_models.errors import BadMaskError
 from instructedit_models.masks import crop_box
 from instructedit_models.patterns import named_plainly
@@ -179,34 +179,40 @@ def test_a_new_pattern_must_fit_better_than_each_other_one(after: dict[str, floa
     assert found.checks["material"] is there
 
 
-@pytest.mark.parametrize(
-    ("answer", "described"), [("striped", True), ("it is dotted", False), ("plain", False), ("a box", None)]
-)
-def test_what_blip2_takes_a_new_pattern_for_is_a_doubt_and_fails_nothing(answer: str, described: bool | None) -> None:
-    asked: list[str] = []
+class Looks:
+    """Scores the picture after by the look that the text names, and notes the texts."""
 
-    def ask(picture: Image.Image, question: str) -> str:
-        asked.append(question)
-        return answer
+    def __init__(self, after: dict[str, float]) -> None:
+        self.after, self.asked = after, set[str]()
 
-    captions = ("photo of a box", "photo of a striped box")
-    detector, known = Patterned({}, {"striped box": 0.9}), Known(patterns=("striped", "dotted"), ask=ask)
-    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance", known).check(AFTER)
-    assert (found.checks["material"], found.checks["described"], asked) == (
-        True, described, ["what material is the box?"],
-    )  # fmt: skip
-    sure = Known(patterns=("striped", "dotted"))
-    other = Verifier(BEFORE, MASK, *captions, ColourScorer(), detector, "appearance", sure).check(AFTER)
-    assert found.passed is other.passed and (found.score < other.score) is (described is False)
+    def similarity(self, images: list[Image.Image], texts: list[str]) -> np.ndarray:
+        self.asked |= {*texts}
+        rows = [{} if image.tobytes() == CROPPED else self.after for image in images]
+        return np.array([[row.get(text.split()[3], 0.0) for text in texts] for row in rows], np.float32)
 
 
-def test_blip2_is_asked_of_no_pattern_that_the_detector_does_not_see() -> None:
-    def ask(picture: Image.Image, question: str) -> str:
-        raise AssertionError("It was asked.")
+@pytest.mark.parametrize(("rival", "there"), [("dotted", False), ("plain", False), ("box", True)])
+def test_a_new_pattern_must_look_most_like_itself_to_clip(rival: str, there: bool) -> None:
+    captions = ("photo of a red box", "photo of a striped red box")
+    clip, detector = Looks({"striped": 0.5, rival: 0.6}), Patterned({}, {"striped box": 0.9})
+    known = Known(("box", "cup"), patterns=("striped", "dotted"))
+    found = Verifier(BEFORE, MASK, *captions, clip, detector, "appearance", known).check(AFTER)
+    assert (found.checks["material"], found.checks["look"], found.passed) == (True, there, there)
+    assert {"photo of a striped box", "photo of a dotted box", "photo of a plain box"} <= clip.asked
+    if not there:
+        assert found.note == "The result looks less like 'striped red box' than like that in another pattern."
 
-    captions, known = ("photo of a box", "photo of a striped box"), Known(patterns=("striped",), ask=ask)
-    found = Verifier(BEFORE, MASK, *captions, ColourScorer(), Patterned({}, {}), "appearance", known).check(AFTER)
-    assert "described" not in found.checks
+
+def test_looks_are_not_told_apart_of_what_is_no_known_thing() -> None:
+    captions, known = ("photo of a roof", "photo of a striped roof"), Known(("box",), patterns=("striped", "dotted"))
+    found = Verifier(BEFORE, MASK, *captions, Looks({"striped": 0.5}), None, "appearance", known).check(AFTER)
+    assert "look" not in found.checks
+
+
+def test_a_caption_in_another_look_says_nothing_else_of_the_thing() -> None:
+    assert caption_in_look("Photo of a striped golden house", "house", "wooden") == "Photo of a wooden house"
+    assert caption_in_look("pencil drawing of the red box", "box", "unusual") == "pencil drawing of an unusual box"
+    assert caption_in_look("red boxes", "boxes", "dotted") == "dotted boxes"
 
 
 @pytest.mark.parametrize(("after", "there"), [({}, True), ({"striped box": 0.3}, True), ({"dotted box": 0.9}, False)])

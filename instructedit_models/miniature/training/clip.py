@@ -111,7 +111,7 @@ PAINTED = 0.6
 NAMED = 32
 """Crops of a batch whose noun is told from every other one."""
 
-LOOKS = 48
+LOOKS = 64
 """Crops beside those of a batch whose look is told from every other one; see `looks`."""
 
 DENSE = 0.5
