@@ -22,7 +22,7 @@ from instructedit_models.errors import BadInstructionError
 from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.words import background_name, plural
 from instructedit_models.model_sets import ModelSet
-from instructedit_models.separate import edit_separately
+from instructedit_models.separate import aspect_of, edit_separately
 from instructedit_models.types import Change
 
 __all__ = ["configure", "run", "true_plan"]
@@ -93,7 +93,8 @@ class _Staged:
         for part, plan in zip(parts, plans, strict=True):
             found = true_mask_of(part) if self.true_mask else self._grounded(after, plan)
             said = true_plan(part) if self.true_captions else plan
-            options = self.models.defaults(said.change, part=bool(part.edit.part))
+            aspect = aspect_of((said.input_caption, said.edited_caption))
+            options = self.models.defaults(said.change, "part" if part.edit.part else aspect)
             captions = said.input_caption, said.edited_caption
             result = edit_separately(self.models.editor, after, found, captions, options)
             after, spent = result.image, spent + result.unet_evaluations

@@ -20,7 +20,7 @@ from instructedit_models.lexicon import with_article
 from instructedit_models.miniature.captions import joined
 from instructedit_models.miniature.words import BACKGROUNDS, COLOURS, MATERIALS, NOUNS, PARTS, VOCABULARY
 from instructedit_models.search import Search, SearchOptions
-from instructedit_models.types import Box, Change, Description, Detection, Detector, EditOptions, Segmenter
+from instructedit_models.types import Aspect, Box, Change, Description, Detection, Detector, EditOptions, Segmenter
 from tools.context import Models
 from tools.conversation import Conversation
 from tools.graph import EditNode
@@ -73,9 +73,9 @@ class OracleModels:
         self.describer = _OracleDescriber(self)
         self._known: dict[str, tuple[Thing, ...]] = {}
 
-    def defaults(self, change: Change, part: bool = False) -> EditOptions:
+    def defaults(self, change: Change, aspect: Aspect | None = None) -> EditOptions:
         """Those of the set."""
-        return self.models.defaults(change, part)
+        return self.models.defaults(change, aspect)
 
     def things(self, image: Image.Image) -> tuple[Thing, ...]:
         """What a version of the picture should hold."""

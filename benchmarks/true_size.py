@@ -11,7 +11,7 @@ import torch
 from benchmarks.contenders import Parts
 from instructedit_models.editor import MaskedDDIMEditor
 from instructedit_models.miniature.tokenizers import clip_tokenizer
-from instructedit_models.types import Change, EditOptions
+from instructedit_models.types import Aspect, Change, EditOptions
 
 __all__ = ["PIXELS", "Alone", "true_size"]
 
@@ -36,7 +36,7 @@ class Alone:
     editor: MaskedDDIMEditor
     name: str = "random weights of SD v1.5's size"
 
-    def defaults(self, change: Change, part: bool = False) -> EditOptions:
+    def defaults(self, change: Change, aspect: Aspect | None = None) -> EditOptions:
         """The paper's."""
         return EditOptions()
 

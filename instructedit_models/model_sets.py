@@ -31,7 +31,16 @@ from instructedit_models.recipes import (
     model_set_names,
 )
 from instructedit_models.recipes import read_recipe as _read_recipe
-from instructedit_models.types import Change, Describer, Detector, EditOptions, ProgressCallback, Scorer, Segmenter
+from instructedit_models.types import (
+    Aspect,
+    Change,
+    Describer,
+    Detector,
+    EditOptions,
+    ProgressCallback,
+    Scorer,
+    Segmenter,
+)
 
 if TYPE_CHECKING:
     from instructedit_models.editor import MaskedDDIMEditor
@@ -162,15 +171,15 @@ class ModelSet:
             )
         return self._part(role, lambda: _loaders().build_baseline_unet(self.recipe, role, self._place))
 
-    def defaults(self, change: Change, part: bool = False) -> EditOptions:
-        """The parameters that suit this set, and the solver, for a kind of change, of a thing or of a part of one.
+    def defaults(self, change: Change, aspect: Aspect | None = None) -> EditOptions:
+        """The parameters that suit this set, and the solver, for a kind of change (and what of a look is changed).
 
         Raises:
             BadParameterError: an unknown kind.
         """
         if change not in self.recipe.defaults:
             raise BadParameterError(f"There is no change {change!r}; it is one of {', '.join(CHANGES)}.")
-        return self.recipe.options(change, self.solver, part)
+        return self.recipe.options(change, self.solver, aspect)
 
     def status(self, baselines: bool = False) -> list[ComponentStatus]:
         """Every component: its class, source, size, licence and whether it is on this machine. Loads nothing.

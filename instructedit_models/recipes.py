@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from instructedit_models.colours import COLOURS
 from instructedit_models.edit_options import SOLVERS, check_options
@@ -16,7 +16,7 @@ from instructedit_models.errors import BadParameterError
 from instructedit_models.medium import Media
 from instructedit_models.model_files import Component, parse_component
 from instructedit_models.own_look import Keeping
-from instructedit_models.types import Change, EditOptions
+from instructedit_models.types import Aspect, Change, EditOptions
 
 __all__ = [
     "BASELINE_ROLES",
@@ -42,7 +42,7 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")
 
 _KEYS = {"schema", "extends", "name", "description", "dtype", "working_bytes"}
-_PART = "part"
+_ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 _TABLES = ("components", "grounding", "captions", "defaults", "speed", "solvers")
 
 
@@ -80,7 +80,7 @@ class Recipe:
         keeping: what an edit of something else leaves a thing.
         speed: how they are placed and run.
         solvers: by solver, the fields of `EditOptions` that differ with it.
-        of_parts: those that differ where the look of a part of a thing is edited.
+        aspects: those that differ where the look of a part of a thing is edited, or a thing gets another pattern.
         working_bytes: an allowance for what computing needs beside the weights.
     """
 
@@ -94,12 +94,12 @@ class Recipe:
     keeping: Keeping = field(default_factory=Keeping)
     speed: Speed = field(default_factory=Speed)
     solvers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    of_parts: Mapping[str, Any] = field(default_factory=dict)
+    aspects: Mapping[Aspect, Mapping[str, Any]] = field(default_factory=dict)
     working_bytes: int = 0
 
-    def options(self, change: Change, solver: str, part: bool = False) -> EditOptions:
-        """The parameters for a kind of change, with what differs for a part of a thing and for a solver."""
-        own = self.of_parts if part and change == "appearance" else {}
+    def options(self, change: Change, solver: str, aspect: Aspect | None = None) -> EditOptions:
+        """The parameters for a kind of change, with what differs for an aspect of the look and for a solver."""
+        own = self.aspects.get(aspect, {}) if aspect and change == "appearance" else {}
         return replace(self.defaults[change], **{**own, **self.solvers.get(solver, {}), "solver": solver})
 
 
@@ -196,7 +196,7 @@ def _parsed(file: Path, table: Mapping[str, Any]) -> Recipe:
         components={role: components[role] for role in (*ROLES, *OPTIONAL_ROLES) if role in components},
         grounding=table.get("grounding", {}),
         defaults=_defaults(table.get("defaults", {})),
-        of_parts=table.get("defaults", {}).get(_PART, {}),
+        aspects={aspect: table.get("defaults", {}).get(aspect, {}) for aspect in _ASPECTS},
         media=_media(table.get("captions", {})),
         keeping=_keeping(table.get("captions", {})),
         speed=_speed(table.get("speed", {})),
@@ -206,7 +206,8 @@ def _parsed(file: Path, table: Mapping[str, Any]) -> Recipe:
     for change in CHANGES:
         for solver in SOLVERS:
             check_options(recipe.options(change, solver))
-            check_options(recipe.options(change, solver, part=True))
+            for aspect in _ASPECTS:
+                check_options(recipe.options(change, solver, aspect))
     return recipe
 
 
@@ -258,11 +259,13 @@ def _listed(table: Mapping[str, Any], key: str, default: tuple[str, ...], such_a
 def _defaults(table: Mapping[str, Any]) -> dict[Change, EditOptions]:
     """[defaults] holds what all changes share, [defaults.shape] and so on what differs.
 
-    So does [defaults.part], for the look of a part of a thing; it is checked here as well.
+    So do [defaults.part], for the look of a part of a thing, and [defaults.pattern], for a thing's new pattern; these are
+    only checked here.
     """
-    shared = {key: value for key, value in table.items() if key not in (*CHANGES, _PART)}
+    shared = {key: value for key, value in table.items() if key not in (*CHANGES, *_ASPECTS)}
     defaults = {change: _checked({**shared, **table.get(change, {})}) for change in CHANGES}
-    _checked({**shared, **table.get("appearance", {}), **table.get(_PART, {})})
+    for aspect in _ASPECTS:
+        _checked({**shared, **table.get("appearance", {}), **table.get(aspect, {})})
     return defaults
 
 

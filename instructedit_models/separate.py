@@ -11,15 +11,26 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from instructedit_models.caption_text import materials_differ
 from instructedit_models.lexicon import OWNED, singular, with_article
 from instructedit_models.masks import bounding_box
 from instructedit_models.numerals import CARDINALS
-from instructedit_models.types import EditOptions, EditResult, ProgressCallback
+from instructedit_models.types import Aspect, EditOptions, EditResult, ProgressCallback
 
 if TYPE_CHECKING:
     from instructedit_models.editor import MaskedDDIMEditor
 
-__all__ = ["apart", "edit_separately", "groups", "of_a_part", "of_one", "parts_of", "sweep_separately", "united"]
+__all__ = [
+    "apart",
+    "aspect_of",
+    "edit_separately",
+    "groups",
+    "of_a_part",
+    "of_one",
+    "parts_of",
+    "sweep_separately",
+    "united",
+]
 
 SHRINKING = 1.5
 """Parts of a mask are edited together as long as their common crop is shrunk by no more than this."""
@@ -139,6 +150,13 @@ def of_a_part(caption: str) -> bool:
     named = caption.lower().split(" with ")[0].split(" of ")
     last = [words[-1] for each in named if (words := each.split())]
     return any(word in OWNED or singular(word) in OWNED for word in last)
+
+
+def aspect_of(captions: tuple[str, str]) -> Aspect | None:
+    """What a change of the look changes: a part of a thing, or a thing's pattern; None for its colour, and all else."""
+    if of_a_part(captions[0]):
+        return "part"
+    return "pattern" if materials_differ(*captions) else None
 
 
 _SEVERAL = re.compile(r"^(?P<medium>.*?\bof )?(?P<looks>(?:[\w-]+ )*)(?P<noun>[\w-]+)$", re.IGNORECASE)

@@ -13,6 +13,7 @@ from PIL import Image
 
 Box = tuple[float, float, float, float]
 Change = Literal["shape", "appearance", "background"]
+Aspect = Literal["part", "pattern"]
 """What an edit does to the silhouette: `shape` may alter it (the mask is grown), `appearance` keeps it (tight mask),
 `background` edits everything but the objects."""
 

@@ -19,7 +19,7 @@ from instructedit_models.limits import MAX_RETRIES
 from instructedit_models.masks import MaskRules
 from instructedit_models.medium import Media
 from instructedit_models.own_look import Keeping
-from instructedit_models.types import Change, Describer, EditOptions, Progress, Scorer
+from instructedit_models.types import Aspect, Change, Describer, EditOptions, Progress, Scorer
 from tools.conversation import Conversation
 from tools.events import Event, Moved, Progressed, Warned
 from tools.graph import EditNode
@@ -101,8 +101,8 @@ class Models(Protocol):
         """What an edit of something else leaves a thing."""
         ...
 
-    def defaults(self, change: Change, part: bool = False) -> EditOptions:
-        """The parameters that suit this set for a kind of change, of a thing or of a part of one."""
+    def defaults(self, change: Change, aspect: Aspect | None = None) -> EditOptions:
+        """The parameters that suit this set for a kind of change (and what of a look is changed)."""
         ...
 
 

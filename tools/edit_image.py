@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from instructedit_models.separate import of_a_part
+from instructedit_models.separate import aspect_of
 from instructedit_models.types import Change
 from tools.base import Arguments, Tool
 from tools.context import EditOverrides, ToolContext, ToolResult
@@ -44,7 +44,9 @@ class EditImage(Tool[EditImageArguments]):
     def run(self, context: ToolContext, arguments: EditImageArguments) -> ToolResult:
         """The new version; errors as in `tools.editing.perform`."""
         wanted = EditOverrides(encoding_ratio=arguments.encoding_ratio)
-        suited = context.models.defaults(arguments.change, part=of_a_part(arguments.input_caption))
+        suited = context.models.defaults(
+            arguments.change, aspect_of((arguments.input_caption, arguments.edited_caption))
+        )
         options = context.settings.overrides.applied(wanted.applied(suited))
         edit = perform(
             context,

@@ -237,8 +237,9 @@ def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: in
                     dataclasses.replace(base, encoding_ratio=max(stronger), guidance_scale=scale, seed=seeds[1])
                     for scale in redrawn_scales
                 ]
-            if number == 1 and change == "appearance" and options.negative != "empty" and len(stronger) > 1:
-                wanted[len(scales) - 1] = _led_elsewhere(full)  # in place of more guidance at the same ratio
+            if number == 1 and change == "appearance" and options.negative != "empty":
+                kept = len(scales) - 1 if len(stronger) > 1 else len(wanted)
+                wanted[kept : kept + 1] = [_led_elsewhere(full)]  # in place of more guidance at a lower ratio
         new = tuple(one for one in dict.fromkeys(wanted) if one not in tried)
         tried.update(new)
         if new:

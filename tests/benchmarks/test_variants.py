@@ -81,7 +81,7 @@ def test_true_captions_say_what_changes(scenes: list):
 
 def test_several_things_are_edited_one_by_one_as_by_the_product(scenes: list):
     editor = MaskedDDIMEditor(*tiny_components(), SCHEDULER_CONFIG)
-    models: Any = SimpleNamespace(editor=editor, defaults=lambda change, part=False: EditOptions(steps=2, context=1.2))
+    models: Any = SimpleNamespace(editor=editor, defaults=lambda change, aspect=None: EditOptions(steps=2, context=1.2))
     captions = {"input_caption": "photo of a cat", "edited_caption": "photo of a dog"}
     plan = EditPlan(segmentation_prompt="cat", change="appearance", **captions)
     spent: dict[str, list[int]] = {}

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from instructedit_models.editor import MaskedDDIMEditor
-from instructedit_models.separate import apart, edit_separately, groups, of_a_part, of_one
+from instructedit_models.separate import apart, aspect_of, edit_separately, groups, of_a_part, of_one
 from instructedit_models.types import EditOptions
 from tests.instructedit_models.tiny_diffusion import SCHEDULER_CONFIG, tiny_components
 
@@ -85,6 +85,12 @@ def test_captions_of_several_are_worded_for_one(captions, expected) -> None:
 )
 def test_captions_of_parts_are_told(caption: str, part: bool) -> None:
     assert of_a_part(caption) is part
+
+
+def test_a_new_pattern_is_told_from_a_new_colour_and_from_a_part() -> None:
+    assert aspect_of(("photo of a red box", "photo of a striped red box")) == "pattern"
+    assert aspect_of(("photo of a striped red box", "photo of a striped blue box")) is None
+    assert aspect_of(("photo of a red roof", "photo of a wooden roof")) == "part"
 
 
 def test_things_that_touch_are_told_apart() -> None:

@@ -43,10 +43,13 @@ def test_a_set_that_extends_another(tmp_path: Path) -> None:
 def test_the_look_of_a_part_may_have_defaults_of_its_own(tmp_path: Path) -> None:
     file = _written(tmp_path, 'extends = "paper"\n[defaults]\nnegative = "both"\n[defaults.part]\nnegative = "input"\n')
     models = load_model_set(file, device="cpu")
-    assert [models.defaults("appearance", part=part).negative for part in (False, True)] == ["both", "input"]
-    assert models.defaults("shape", part=True) == models.defaults("shape")
+    assert [models.defaults("appearance", aspect).negative for aspect in (None, "part", "pattern")] == [
+        "both", "input", "both",
+    ]  # fmt: skip
+    assert models.defaults("shape", "part") == models.defaults("shape")
     miniature = load_model_set("miniature")
-    assert miniature.defaults("appearance", part=True).guidance_scale < miniature.defaults("appearance").guidance_scale
+    assert miniature.defaults("appearance", "part").guidance_scale < miniature.defaults("appearance").guidance_scale
+    assert miniature.defaults("appearance", "pattern").seed != miniature.defaults("appearance").seed
 
 
 @pytest.mark.parametrize(
@@ -57,6 +60,7 @@ def test_the_look_of_a_part_may_have_defaults_of_its_own(tmp_path: Path) -> None
         ('extends = "paper"\n[speed]\ncolour = 1\n', "colour"),
         ('extends = "paper"\n[defaults.part]\ncolour = 1\n', "colour"),
         ('extends = "paper"\n[defaults.part]\nguidance_scale = 0\n', "guidance scale"),
+        ('extends = "paper"\n[defaults.pattern]\nseed = -1\n', "seed"),
         ('extends = "paper"\n[speed]\noffload = "all"\n', "offload"),
         ('extends = "paper"\n[speed]\nsolver = "euler"\n', "euler"),
         ('extends = "paper"\n[solvers.euler]\nsteps = 3\n', "euler"),

@@ -223,6 +223,15 @@ def test_the_second_sweep_of_a_look_is_bold() -> None:
     assert {one.guidance_scale for each in fixed for one in each} == {7.5}
 
 
+def test_a_look_at_the_full_ratio_is_led_elsewhere_too() -> None:
+    options = EditOptions(encoding_ratio=1.0, guidance_scale=10.0, negative="both", seed=1)
+    first, second = sweeps(options, "appearance", EditOverrides(), 2)
+    assert [(one.guidance_scale, one.negative, one.seed) for one in first] == [
+        (14.0, "both", 1), (10.0, "both", 2), (14.0, "both", 2), (10.0, "input", 1),
+    ]  # fmt: skip
+    assert not {*first} & {*second}
+
+
 def test_a_new_shape_at_the_full_ratio_is_drawn_from_other_noise() -> None:
     options = EditOptions(encoding_ratio=1.0, guidance_scale=7.5, grow=6, seed=5)
     first, second = sweeps(options, "shape", EditOverrides(), 2)

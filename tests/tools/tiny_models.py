@@ -18,6 +18,7 @@ from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.medium import Media
 from instructedit_models.own_look import Keeping
 from instructedit_models.types import (
+    Aspect,
     Box,
     Change,
     Description,
@@ -187,5 +188,5 @@ class TinyModels:
     def grounded(self) -> GroundedSegmenter:
         return GroundedSegmenter(BlobDetector(), BoxSegmenter())
 
-    def defaults(self, change: Change, part: bool = False) -> EditOptions:
+    def defaults(self, change: Change, aspect: Aspect | None = None) -> EditOptions:
         return EditOptions(grow=3 if change == "shape" else 0)
