@@ -259,7 +259,7 @@ def _listed(table: Mapping[str, Any], key: str, default: tuple[str, ...], such_a
 def _defaults(table: Mapping[str, Any]) -> dict[Change, EditOptions]:
     """[defaults] holds what all changes share, [defaults.shape] and so on what differs.
 
-    So do [defaults.part], for the look of a part, and [defaults.pattern], for a new pattern; these are only checked here.
+    So do [defaults.part], for the look of a part, and [defaults.pattern], for a new pattern; both are checked here.
     """
     shared = {key: value for key, value in table.items() if key not in (*CHANGES, *_ASPECTS)}
     defaults = {change: _checked({**shared, **table.get(change, {})}) for change in CHANGES}
