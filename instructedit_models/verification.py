@@ -228,8 +228,9 @@ class Verifier:
             checks["target"], checks["source"], margin = self._detected(after)
             total += margin
         if self._others:
-            checks[self._rivals] = rivalled > (_FITS_LOOK if self._rivals == "look" else 0)
-            total += rivalled * (_LOOK_COUNTS if self._rivals == "look" else 1)
+            least, counts = (_FITS_LOOK, _LOOK_COUNTS) if self._rivals == "look" else (0.0, 1.0)
+            checks[self._rivals] = rivalled > least
+            total += counts * rivalled
         outside = None if region is None else self._same_outside(after, region)
         checks["outside"] = outside
         refuted = False in [checks.get(name) for name in ("target", "source", "material", "noun", "look")]

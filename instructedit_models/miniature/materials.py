@@ -84,7 +84,7 @@ def _wood(patch: Patch) -> np.ndarray:
 
 
 def _contrast(base: RGB) -> RGB:
-    """Cream on a colour, where white takes a bluish grey and black a light one: the pattern is to be plain on each."""
+    """Cream on a colour, where white takes a bluish grey and black a light one: it is to stand out on each."""
     if min(base) > 180:
         return (146, 170, 198)
     return (158, 151, 150) if max(base) < 90 else (253, 249, 238)
