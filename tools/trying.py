@@ -7,7 +7,7 @@ whole batch.
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,23 +18,14 @@ from instructedit_models.errors import ModelUnavailableError
 from instructedit_models.separate import parts_of, united
 from instructedit_models.types import Change, Detector, EditOptions, EditResult, Progress
 from instructedit_models.verification import Known, Verification, Verifier
-from tools.context import EditOverrides, ToolContext
+from tools.context import ToolContext
+from tools.sweeping import sweeps
 
-__all__ = ["Attempt", "Tried", "attempts_json", "check", "plain_verification", "sweeps", "try_edit", "verifier_for"]
+__all__ = ["Attempt", "Tried", "attempts_json", "check", "plain_verification", "try_edit", "verifier_for"]
 
-GUIDANCE = 1.4
-"""Factor of the stronger guidance that a sweep tries."""
-BOLD = 1.8
-"""The same of what the second sweep of a change of the look tries: of 5 things on validation scenes that no other try
-had made wooden, a guidance of 18 made 2 so, and guidance away from another caption 2."""
-SEEDS = 3
-"""Other seeds that a sweep of a change of shape tries."""
 PATTERN_SWEEPS = 1
 """Sweeps at most for a pattern alone, where the colour is right: on validation scenes the first found one that kept it
 for 2 of 8 things, the second for none of the other 6."""
-GROWTH = 6
-"""Pixels that the second sweep adds to the mask."""
-_MOST_GUIDANCE = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,79 +177,6 @@ def _together(each: Sequence[Attempt], worst: Attempt) -> Verification | None:
     return dataclasses.replace(worst.verification, passed=all(one.passed for one in made), checks=checks)
 
 
-def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: int) -> Iterator[tuple[EditOptions, ...]]:
-    """What to try instead, sweep after sweep; a parameter that the person fixed stays.
-
-    Where the look changes, the first sweep goes to the full encoding ratio, to more guidance there, and leads away from
-    another caption: of 26 new materials on validation scenes that are hard to make one try makes 17 away from the input
-    caption, 20 away from halfway to the empty one, and one of these two 23. Noise that is partly drawn anew is what
-    grain and dots grow from where the picture was plain, so that the inversion left little: of 48 other new materials
-    one try at the full ratio made 38 without and 42 with it. The second sweep is bold: much more guidance, other noise,
-    and away from another caption. Where the shape changes at the full ratio already, what decides is the noise that the
-    shape grows from: it draws other seeds, once with more guidance. Every second sweep grows the mask, and further ones
-    draw further seeds.
-
-    Args:
-        options: what was tried.
-        change: the kind of change.
-        fixed: what the person fixed.
-        count: sweeps at most.
-    """
-    tried = {options}
-    stronger = [options.encoding_ratio, *_ratios(options.encoding_ratio, fixed)]
-    scales = [options.guidance_scale]
-    if fixed.guidance_scale is None and options.guidance_scale > 1:
-        scales.append(min(_MOST_GUIDANCE, round(options.guidance_scale * GUIDANCE, 2)))
-    full = dataclasses.replace(options, encoding_ratio=max(stronger))
-    redrawn = change == "shape" and len(stronger) == 1 and fixed.seed is None
-    for number in range(1, count + 1):
-        base = options
-        if number % 2 == 0 and fixed.grow is None and change != "background":
-            base = dataclasses.replace(base, grow=min(128, options.grow + GROWTH * (number // 2)))
-        seeds = [options.seed]
-        if fixed.seed is None:
-            seeds = [options.seed + number, options.seed] if number > 2 else [options.seed, options.seed + number]
-        if redrawn:
-            first = options.seed + (number - 1) * SEEDS
-            wanted = [dataclasses.replace(base, seed=first + k) for k in range(1, SEEDS + 1)]
-            wanted.append(dataclasses.replace(base, guidance_scale=scales[-1], seed=first + 1))
-        else:
-            bold = number == 2 and change == "appearance" and fixed.guidance_scale is None
-            wanted = [
-                dataclasses.replace(base, encoding_ratio=ratio, guidance_scale=scale, seed=seeds[-1 if bold else 0])
-                for ratio in ([max(stronger)] if bold else stronger)
-                for scale in scales
-            ]
-            if bold:
-                wanted += _bold(full)
-            elif len(seeds) > 1:
-                redrawn_scales = scales if change == "appearance" else scales[:1]
-                wanted += [
-                    dataclasses.replace(base, encoding_ratio=max(stronger), guidance_scale=scale, seed=seeds[1])
-                    for scale in redrawn_scales
-                ]
-            if number == 1 and change == "appearance" and options.negative != "empty":
-                kept = len(scales) - 1 if len(stronger) > 1 else len(wanted)
-                wanted[kept : kept + 1] = [_led_elsewhere(full)]  # in place of more guidance at a lower ratio
-        new = tuple(one for one in dict.fromkeys(wanted) if one not in tried)
-        tried.update(new)
-        if new:
-            yield new
-
-
-def _bold(options: EditOptions) -> list[EditOptions]:
-    """Much more guidance, and, where the input caption is led away from, guidance away from something else."""
-    strong = dataclasses.replace(options, guidance_scale=min(_MOST_GUIDANCE, round(options.guidance_scale * BOLD, 2)))
-    if options.negative == "empty":
-        return [strong]
-    return [strong, _led_elsewhere(options), dataclasses.replace(strong, negative="empty")]
-
-
-def _led_elsewhere(options: EditOptions) -> EditOptions:
-    """The same, where guidance leads away from the input caption alone, or else from halfway to the empty one."""
-    return dataclasses.replace(options, negative="input" if options.negative == "both" else "both")
-
-
 def verifier_for(
     context: ToolContext, image: Image.Image, mask: np.ndarray, captions: tuple[str, str], change: Change
 ) -> Verifier | None:
@@ -307,6 +225,7 @@ def attempts_json(tried: Tried) -> list[dict[str, Any]]:
         {
             "encoding_ratio": attempt.options.encoding_ratio,
             "guidance_scale": attempt.options.guidance_scale,
+            "negative": attempt.options.negative,
             "grow": attempt.options.grow,
             "seed": attempt.options.seed,
             "passed": attempt.rank[0],
@@ -328,9 +247,3 @@ def _checked(
 ) -> list[Attempt]:
     made = check(context, verifier, results)
     return [Attempt(*each) for each in zip(options, results, made, strict=True)]
-
-
-def _ratios(ratio: float, fixed: EditOverrides) -> list[float]:
-    if fixed.encoding_ratio is not None or ratio >= 1:
-        return []
-    return [1.0] if ratio >= 0.8 else [round((1 + ratio) / 2, 2), 1.0]

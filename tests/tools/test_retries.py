@@ -14,7 +14,8 @@ from tests.tools.calling import edit, pixels
 from tests.tools.tiny_models import COLOURS, Painter, TinyModels, boxes
 from tools.context import EditOverrides, ToolContext, ToolSettings
 from tools.registry import call
-from tools.trying import sweeps, try_edit
+from tools.sweeping import sweeps
+from tools.trying import try_edit
 from tools.workspace import Workspace
 
 
@@ -69,7 +70,7 @@ def test_a_failed_edit_is_swept_and_the_one_that_passes_is_kept(workspace: Works
     assert [one["encoding_ratio"] for one in attempts][:2] == [0.5, 0.5]
     assert attempts[0]["passed"] is False and [one["kept"] for one in attempts].count(True) == 1
     kept = next(one for one in attempts if one["kept"])
-    assert kept["passed"] and kept["encoding_ratio"] == 1.0
+    assert kept["passed"] and kept["encoding_ratio"] == 1.0 and kept["negative"] == "empty"
     mask = context.conversation.mask(node.mask_id)
     assert (pixels(context, "image_2")[mask] == COLOURS["green"]).all()
     spent = sum(3 * round(one.encoding_ratio * 50) for one in context.models.editor.calls)
@@ -208,8 +209,8 @@ def test_the_second_sweep_of_a_look_is_bold() -> None:
     options = EditOptions(encoding_ratio=0.95, guidance_scale=7.5, negative="both")
     first, second = sweeps(options, "appearance", EditOverrides(), 2)
     assert [(one.encoding_ratio, one.guidance_scale, one.negative, one.seed) for one in first] == [
-        (1.0, 7.5, "input", 0), (1.0, 7.5, "both", 0), (1.0, 10.5, "both", 0), (1.0, 7.5, "both", 1),
-        (1.0, 10.5, "both", 1),
+        (1.0, 7.5, "both", 0), (1.0, 10.5, "both", 0), (1.0, 7.5, "both", 1), (1.0, 10.5, "both", 1),
+        (1.0, 7.5, "input", 0),
     ]  # fmt: skip
     assert [(one.grow, one.guidance_scale, one.negative, one.seed) for one in second] == [
         (6, 7.5, "both", 2), (6, 10.5, "both", 2), (0, 13.5, "both", 0), (0, 13.5, "empty", 0),
