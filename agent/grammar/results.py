@@ -9,7 +9,7 @@ from agent.grammar.nouns import parse, parse_all
 from agent.grammar.number import SAME_IN_PLURAL, is_plural, singular
 from agent.grammar.phrases import NounPhrase
 from agent.grammar.tokens import Tokens
-from agent.grammar.wordclasses import FUNCTION_WORDS
+from agent.grammar.wordclasses import DETERMINERS, FUNCTION_WORDS
 from instructedit_models.lexicon import OWNED
 
 _LEADS: tuple[Tokens, ...] = tuple(
@@ -24,6 +24,7 @@ _LEADS: tuple[Tokens, ...] = tuple(
     ), key=len, reverse=True)
 )  # fmt: skip
 INDEFINITE = frozenset({"a", "an", "another", "some", "two", "three", "four", "several", "many"})
+_ARTICLES = frozenset({"the", "a", "an"})
 _NOT_TARGETS = lexicon.SIDES | {"way", "time", "moment", "same", "place"}
 
 
@@ -183,10 +184,16 @@ def _before_lead(tokens: Tokens) -> list[Draft] | None:
 
 
 def _adjective_after(tokens: Tokens, guess: bool) -> list[Draft] | None:
-    """The longest look at the end; but "the smaller orange orange" is an orange, not "the smaller"."""
+    """The longest look at the end that leaves what is meant whole.
+
+    "the smaller orange orange" is an orange, not "the smaller"; "the ball to the right of the orange red" has "red" in
+    the end, and neither "orange red", since the article wants its noun, nor "of the orange red", since the side does.
+    """
     unnamed: tuple[tuple[NounPhrase, ...], Look] | None = None
     for i in range(1, len(tokens)):
-        if tokens[i] == "light" and tokens[i - 1] in lexicon.LIGHT_COMPOUNDS:
+        if tokens[i - 1] in _ARTICLES or (tokens[i] == "light" and tokens[i - 1] in lexicon.LIGHT_COMPOUNDS):
+            continue
+        if tokens[i] == "of" and tokens[i - 1] in lexicon.SIDES and not {*tokens[i + 1 : i + 2]}.isdisjoint(DETERMINERS):
             continue
         if tokens[i] == tokens[i - 1] and parse_look(tokens[i + 1 :], guess):  # "the orange orange", purple
             continue
