@@ -184,16 +184,10 @@ def _before_lead(tokens: Tokens) -> list[Draft] | None:
 
 
 def _adjective_after(tokens: Tokens, guess: bool) -> list[Draft] | None:
-    """The longest look at the end that leaves what is meant whole.
-
-    "the smaller orange orange" is an orange, not "the smaller"; "the ball to the right of the orange red" has "red" in
-    the end, and neither "orange red", since the article wants its noun, nor "of the orange red", since the side does.
-    """
+    """The longest look at the end; but "the smaller orange orange" is an orange, not "the smaller"."""
     unnamed: tuple[tuple[NounPhrase, ...], Look] | None = None
     for i in range(1, len(tokens)):
-        if tokens[i - 1] in _ARTICLES or (tokens[i] == "light" and tokens[i - 1] in lexicon.LIGHT_COMPOUNDS):
-            continue
-        if tokens[i] == "of" and tokens[i - 1] in lexicon.SIDES and not {*tokens[i + 1 : i + 2]}.isdisjoint(DETERMINERS):
+        if _wanted_before(tokens, i):
             continue
         if tokens[i] == tokens[i - 1] and parse_look(tokens[i + 1 :], guess):  # "the orange orange", purple
             continue
@@ -206,6 +200,18 @@ def _adjective_after(tokens: Tokens, guess: bool) -> list[Draft] | None:
                 return drafts_for(sources, Result(look))
             unnamed = unnamed or (sources, look)
     return drafts_for(unnamed[0], Result(unnamed[1])) if unnamed else None
+
+
+def _wanted_before(tokens: Tokens, i: int) -> bool:
+    """Whether the word at `i` goes with the one before it, so that no look begins there.
+
+    As the article's noun in "the ball to the right of the | orange red", the side's "of" in "the right | of the
+    orange red", and the other half of "the traffic | light".
+    """
+    before, following = tokens[i - 1], tokens[i + 1 : i + 2]
+    if tokens[i] == "of":
+        return before in lexicon.SIDES and not DETERMINERS.isdisjoint(following)
+    return before in _ARTICLES or (tokens[i] == "light" and before in lexicon.LIGHT_COMPOUNDS)
 
 
 def _plural_after(tokens: Tokens) -> list[Draft] | None:
