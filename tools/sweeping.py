@@ -71,9 +71,10 @@ class _Room:
         return [scale, _more(scale, GUIDANCE)] if free else [scale]
 
     @property
-    def other_seed(self) -> int | None:
-        """Of other noise; None where the seed is fixed."""
-        return self.options.seed + self.number if self.fixed.seed is None else None
+    def seeds(self) -> list[int]:
+        """Seeds, that of the options first, and one of other noise where the seed is free."""
+        seed = self.options.seed
+        return [seed, seed + self.number] if self.fixed.seed is None else [seed]
 
     @property
     def base(self) -> EditOptions:
@@ -91,9 +92,7 @@ class _Room:
 
 def _strength(room: _Room) -> list[EditOptions]:
     """Every ratio with every guidance scale, the strongest from other noise too; from the third sweep vice versa."""
-    seeds = [room.options.seed] if room.other_seed is None else [room.options.seed, room.other_seed]
-    if room.number > 2:
-        seeds.reverse()
+    seeds = room.seeds if room.number <= 2 else room.seeds[::-1]
     wanted = _each(room.base, room.ratios, room.scales, seeds[0])
     if len(seeds) > 1:
         scales = room.scales if room.change == "appearance" else room.scales[:1]
@@ -116,9 +115,8 @@ def _look(room: _Room) -> list[EditOptions]:
     from where the picture was plain, so that the inversion left little: of 48 other new materials one try at the full
     ratio made 38 without and 42 with it.
     """
-    seed = room.options.seed if room.other_seed is None else room.other_seed
     if room.number == 2 and room.fixed.guidance_scale is None:
-        return _each(room.base, room.ratios[-1:], room.scales, seed) + _bold(room.full)
+        return _each(room.base, room.ratios[-1:], room.scales, room.seeds[-1]) + _bold(room.full)
     wanted = _strength(room)
     if room.number == 1 and room.options.negative != "empty":
         if len(room.ratios) > 1:  # in place of more guidance at the lowest of them

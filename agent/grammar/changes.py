@@ -9,6 +9,7 @@ from agent.grammar.looks import slot
 from agent.grammar.nouns import parse
 from agent.grammar.number import article, plural, singular
 from agent.grammar.tokens import tokenize
+from agent.grammar.wordclasses import ARTICLES
 from agent.plans import EditPlan
 
 __all__ = ["new_look", "part_of", "recoloured", "same_change"]
@@ -42,7 +43,7 @@ def thing_of(caption: str) -> str:
 def _new_words(was: str, now: str) -> str:
     """The words that an appearance edit brought: "blue" of "a red car" and "a blue car"."""
     old = set(was.split())
-    fresh = [word for word in now.split() if word not in old and word not in {"a", "an", "the"}]
+    fresh = [word for word in now.split() if word not in old and word not in ARTICLES]
     return " ".join(fresh) or now
 
 

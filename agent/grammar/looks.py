@@ -6,7 +6,7 @@ from agent.grammar import lexicon
 from agent.grammar.nouns import parse
 from agent.grammar.phrases import NounPhrase
 from agent.grammar.tokens import Tokens, mended_colour
-from agent.grammar.wordclasses import DETERMINERS, is_colour, is_look
+from agent.grammar.wordclasses import ARTICLES, DETERMINERS, is_colour, is_look
 
 _DEGREES = frozenset(
     "much very really more slightly even so extremely super quite rather fully completely totally entirely all solid "
@@ -147,7 +147,7 @@ def _colour_noun(tokens: Tokens) -> Tokens:
         words = words[:-2]
     if words[:1] and words[0] in {"coloured", "colored", "painted"} and len(words) > 1:
         words = words[1:]
-    if words[:1] and words[0] in {"the", "a", "an"}:
+    if words[:1] and words[0] in ARTICLES:
         inner = words[1:]
         if inner[:1] and inner[0] in lexicon.ATTRIBUTES:
             rest = inner[1:]

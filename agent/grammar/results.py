@@ -9,7 +9,7 @@ from agent.grammar.nouns import parse, parse_all
 from agent.grammar.number import SAME_IN_PLURAL, is_plural, singular
 from agent.grammar.phrases import NounPhrase
 from agent.grammar.tokens import Tokens
-from agent.grammar.wordclasses import DETERMINERS, FUNCTION_WORDS
+from agent.grammar.wordclasses import ARTICLES, DETERMINERS, FUNCTION_WORDS
 from instructedit_models.lexicon import OWNED
 
 _LEADS: tuple[Tokens, ...] = tuple(
@@ -24,7 +24,6 @@ _LEADS: tuple[Tokens, ...] = tuple(
     ), key=len, reverse=True)
 )  # fmt: skip
 INDEFINITE = frozenset({"a", "an", "another", "some", "two", "three", "four", "several", "many"})
-_ARTICLES = frozenset({"the", "a", "an"})
 _NOT_TARGETS = lexicon.SIDES | {"way", "time", "moment", "same", "place"}
 
 
@@ -211,7 +210,7 @@ def _wanted_before(tokens: Tokens, i: int) -> bool:
     before, following = tokens[i - 1], tokens[i + 1 : i + 2]
     if tokens[i] == "of":
         return before in lexicon.SIDES and not DETERMINERS.isdisjoint(following)
-    return before in _ARTICLES or (tokens[i] == "light" and before in lexicon.LIGHT_COMPOUNDS)
+    return before in ARTICLES or (tokens[i] == "light" and before in lexicon.LIGHT_COMPOUNDS)
 
 
 def _plural_after(tokens: Tokens) -> list[Draft] | None:

@@ -3,6 +3,8 @@
 from agent.grammar import lexicon
 from agent.grammar.tokens import ARROW, MARKS, NUMBERS, Tokens, mended_colour
 
+ARTICLES = frozenset({"the", "a", "an"})
+
 DETERMINERS = frozenset(
     "the a an this that these those my your his her its our their some another any no such either".split()
 )

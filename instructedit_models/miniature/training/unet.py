@@ -162,15 +162,16 @@ def batches(work: Path, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, l
     latents = np.memmap(work / "latents.f16", np.float16, "r", shape=(size, 4, 16, 16))
     while True:
         captions: list[str] = json.loads((work / "captions.json").read_text())
-        later = np.array([not LATER_WORDS.keys().isdisjoint(caption.split()) for caption in captions])
-        often = np.where(["wooden" in caption.split() for caption in captions], GRAINED, 1.0)
+        words_of = [caption.split() for caption in captions]
+        later = np.array([not LATER_WORDS.keys().isdisjoint(words) for words in words_of])
+        often = np.where(["wooden" in words for words in words_of], GRAINED, 1.0)
         groups = [(places, often[places] / often[places].sum()) for places in map(np.flatnonzero, (later, ~later))]
         for _ in range(500):
             counts = [round(LATER * batch), batch - round(LATER * batch)]
             drawn = [rng.choice(places, n, p=shares) for (places, shares), n in zip(groups, counts, strict=True)]
             chosen = np.concatenate(drawn)
-            words = ["" if rng.random() < DROPPED else captions[i] for i in chosen]
-            yield torch.from_numpy(latents[chosen].astype(np.float32)), words
+            said = ["" if rng.random() < DROPPED else captions[i] for i in chosen]
+            yield torch.from_numpy(latents[chosen].astype(np.float32)), said
 
 
 def denoising_loss(
