@@ -35,6 +35,7 @@ class EditPart(BaseModel):
             not be made or does not apply.
         attempts: the tries, where the first one failed its check: parameters, `passed`, `score`, and which was `kept`;
             of several things, which `thing` it was.
+        kept_parts: parts of the thing that were left as they were: its wheels, where a car became red.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +57,7 @@ class EditPart(BaseModel):
     check: str | None
     checks: dict[str, bool | None] = Field(default_factory=dict)
     attempts: tuple[dict[str, Any], ...] = ()
+    kept_parts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, edit: EditNode, mask: MaskEntry) -> "EditPart":
@@ -78,6 +80,7 @@ class EditPart(BaseModel):
             check=(edit.verification or {}).get("note"),
             checks=(edit.verification or {}).get("checks", {}),
             attempts=tuple((edit.verification or {}).get("attempts", ())),
+            kept_parts=edit.kept_parts,
         )
 
     def to_json(self, ids: bool) -> dict[str, Any]:
@@ -175,7 +178,7 @@ class TurnRecord(BaseModel):
             **{name: first[name] for name in ("encoding_ratio", "steps", "guidance_scale", "seed")},
             "unet_evaluations": self.unet_evaluations,
             "verified": self.verified,
-            **{name: first[name] for name in ("check", "checks", "attempts")},
+            **{name: first[name] for name in ("check", "checks", "attempts", "kept_parts")},
             "method": self.method,
             "models": self.models,
             "llm": self.llm,

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["BASIC", "COLOURS", "ColourMatch", "asked_colour", "colour_of", "colour_shares", "lab", "match"]
+__all__ = [
+    "BASIC",
+    "COLOURS",
+    "ColourMatch",
+    "asked_colour",
+    "colour_of",
+    "colour_shares",
+    "difference",
+    "lab",
+    "match",
+]
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (215, 35, 35), "green": (45, 150, 60), "blue": (45, 90, 210), "yellow": (248, 215, 45),
@@ -78,11 +88,16 @@ def colour_of(image: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]
 def match(rgb: Sequence[float], asked: str, among: Sequence[str] = BASIC) -> ColourMatch:
     """Whether a colour (R, G, B, 0 to 255) goes by a word of `COLOURS` rather than by one of those it is `among`."""
     names = tuple(dict.fromkeys((*among, asked)))
-    seen = lab(np.asarray(rgb, dtype=np.float64))
-    distances = {name: _distance(seen, lab(np.asarray(COLOURS[name], dtype=np.float64))) for name in names}
+    distances = {name: difference(rgb, COLOURS[name]) for name in names}
     nearest = min(distances, key=distances.__getitem__)
     tolerance = 1.0 if asked in among else _TOLERANCE
     return ColourMatch(asked, nearest, distances[asked] <= distances[nearest] * tolerance, distances[asked])
+
+
+def difference(one: Sequence[float], other: Sequence[float]) -> float:
+    """How far apart two colours (R, G, B, 0 to 255) are in CIE L*a*b*, lightness counting half; 20 is clear."""
+    a, b = (lab(np.asarray(rgb, dtype=np.float64)) for rgb in (one, other))
+    return float(np.sqrt((_LIGHTNESS * (a[0] - b[0])) ** 2 + ((a[1:] - b[1:]) ** 2).sum()))
 
 
 def neighbours(one: str, other: str) -> bool:
@@ -122,10 +137,6 @@ _JOINED = frozenset({"with", "and"})
 def _words(caption: str) -> list[str]:
     words = caption.lower().replace(",", " ").split()
     return [SAME.get(word, word) for word in words]
-
-
-def _distance(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.sqrt((_LIGHTNESS * (a[0] - b[0])) ** 2 + ((a[1:] - b[1:]) ** 2).sum()))
 
 
 def lab(rgb: np.ndarray) -> np.ndarray:

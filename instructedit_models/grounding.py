@@ -94,6 +94,22 @@ class GroundedSegmenter:
             solved = [search.refined(each) for each in solved]
         return _ground(prompt, solved, (image.height, image.width))
 
+    def parts_on(self, image: Image.Image, mask: np.ndarray, noun: str) -> dict[str, np.ndarray]:
+        """The parts of one thing, as far as its noun is known to have some and they are found.
+
+        Args:
+            image: PIL RGB.
+            mask: (H, W) bool, not empty: the thing.
+            noun: what it is, "car".
+
+        Returns:
+            By name ("wheels"), all instances together, (H, W) bool inside the mask.
+        """
+        names, box = self.parts.get(noun, ()), _box(mask)
+        if not names or box is None:
+            return {}
+        return self._search(image.convert("RGB"), None).parts_on(Found(noun, 1.0, box, mask), names)
+
     def _search(self, image: Image.Image, last: Box | None) -> Search:
         """What solves the references of one prompt; the benchmarks put another one in its place."""
         return Search(self, image, last)

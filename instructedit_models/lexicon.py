@@ -97,6 +97,9 @@ OWNED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Part: the nouns before which it is read as their part in "house door" or "car windows"."""
 
+MAIN_PARTS = frozenset({"crown", "petals", "hull"})
+"""Parts that a thing is called by: a red tree has a red crown."""
+
 IRREGULAR_PLURALS = {
     "men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "teeth": "tooth",
     "mice": "mouse", "geese": "goose", "leaves": "leaf", "loaves": "loaf", "knives": "knife", "wolves": "wolf",

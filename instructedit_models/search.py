@@ -148,6 +148,15 @@ class Search:
         found = [self._refined(each) if i in solved.chosen else each for i, each in enumerate(solved.found)]
         return replace(solved, found=tuple(found))
 
+    def parts_on(self, owner: Found, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Of each part that is found on the owner all instances together, (H, W) bool inside the owner's mask."""
+        unions = {}
+        for name in names:
+            masks = [each.mask & owner.mask for each in self._instances(name, owner)]
+            if masks and (union := np.logical_or.reduce(masks)).any():
+                unions[name] = union
+        return unions
+
     def _choose(self, reference: Reference, found: list[Found], note: str | None = None) -> Solved:
         choice = choose(
             reference,

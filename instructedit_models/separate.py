@@ -56,7 +56,7 @@ def edit_separately(
         options: of each edit; without `crop` the mask is edited as a whole.
         progress: told of the steps of every edit in turn.
         things: (H, W) bool each, disjoint: the mask apart by the things in it, where that is known and each of them is
-            to be edited by itself; two that touch become two. Less than two of them: groups of parts near each other.
+            to be edited by itself; two that touch become two. None: groups of the mask's parts near each other.
 
     Returns:
         One result: masks and regions united, evaluations and seconds summed.
@@ -182,7 +182,7 @@ def _parts(
 ) -> Sequence[np.ndarray]:
     if not options.crop or mask.ndim != 2:
         return []
-    return things if len(things) > 1 else groups(mask, editor.native_size * SHRINKING / options.context)
+    return things or groups(mask, editor.native_size * SHRINKING / options.context)
 
 
 def apart(mask: np.ndarray, things: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:

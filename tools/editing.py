@@ -7,8 +7,9 @@ import re
 import numpy as np
 from PIL import Image
 
+from instructedit_models.caption_text import phrase_of
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError, UnknownWordError
-from instructedit_models.lexicon import COLOURS
+from instructedit_models.lexicon import COLOURS, singular
 from instructedit_models.medium import in_own_medium
 from instructedit_models.own_look import (
     OwnLook,
@@ -18,6 +19,7 @@ from instructedit_models.own_look import (
     in_own_pattern,
     shape_in_own_colour,
 )
+from instructedit_models.own_parts import of_their_own
 from instructedit_models.separate import apart, of_a_part, of_one
 from instructedit_models.types import Change, EditOptions, EditResult
 from tools import layers
@@ -74,14 +76,16 @@ class Prepared:
     Attributes:
         request: in words that the text encoder knows.
         canvas: the picture that the models edit, and how the result is put under later layers.
-        mask: (H, W) bool.
+        mask: (H, W) bool, where the edit is made: the request's mask without what is kept.
         things: the mask apart by the things that were found, where each is edited by itself; else empty.
+        kept_parts: parts that are left as they are, since they have a look of their own.
     """
 
     request: EditRequest
     canvas: Canvas
     mask: np.ndarray
     things: tuple[np.ndarray, ...] = ()
+    kept_parts: tuple[str, ...] = ()
 
     @property
     def captions(self) -> tuple[str, str]:
@@ -121,6 +125,11 @@ def prepare(context: ToolContext, request: EditRequest) -> Prepared:
         raise BadMaskError(f"{request.mask_id} is empty: there is nothing to edit.")
     request = _of_the_only_one(context, _known_words(context, request))
     canvas = layers.canvas(conversation, request.image_id, mask, request.base, request.replaces)
+    things = _things(context, request, mask)
+    kept = _kept_parts(context, request, canvas.image, things or (mask,))
+    if kept:
+        left = ~np.logical_or.reduce([*kept.values()])
+        mask, things = mask & left, tuple(thing & left for thing in things or (mask,))
     request = _in_own_look(context, _in_own_medium(context, request, canvas.image), canvas.image, mask)
     if context.settings.guard is not None:
         with context.turn.timed("safety"):
@@ -136,7 +145,7 @@ def prepare(context: ToolContext, request: EditRequest) -> Prepared:
             encoding_ratio=request.options.encoding_ratio,
         )
     )
-    return Prepared(request, canvas, mask, _things(context, request, mask))
+    return Prepared(request, canvas, mask, things, (*kept,))
 
 
 def _of_the_only_one(context: ToolContext, request: EditRequest) -> EditRequest:
@@ -176,6 +185,7 @@ def keep(context: ToolContext, prepared: Prepared, tried: Tried) -> EditNode:
             replaces=request.replaces,
             supersedes=prepared.canvas.supersedes,
             reapplies=request.reapplies,
+            kept_parts=prepared.kept_parts,
         ),
         layer,
     )
@@ -206,10 +216,11 @@ def edit_text(edit: EditNode) -> str:
     note = (edit.verification or {}).get("note") or "The edit could not be checked."
     tries = len((edit.verification or {}).get("attempts", ()))
     tried = f", the best of {tries} tries" if tries else ""
+    kept = f" Left as they were: its {' and '.join(edit.kept_parts)}." if edit.kept_parts else ""
     return (
         f"{edit.image_id} made from {edit.parent_id} inside {edit.mask_id} (encoding ratio "
         f"{edit.options.encoding_ratio:g}, {edit.unet_evaluations} UNet evaluations{cached}{tried}); it is current. "
-        f"{'Verified' if edit.verified else 'Not verified'}: {note}"
+        f"{'Verified' if edit.verified else 'Not verified'}: {note}{kept}"
     )
 
 
@@ -235,6 +246,23 @@ def _things(context: ToolContext, request: EditRequest, mask: np.ndarray) -> tup
     ids = [region.mask_id for region in regions if region.chosen and region.mask_id]
     found = [conversation.mask(mask_id) for mask_id in ids] if len(ids) > 1 else []
     return apart(mask, [thing for thing in found if thing.any()])
+
+
+def _kept_parts(
+    context: ToolContext, request: EditRequest, image: Image.Image, things: tuple[np.ndarray, ...]
+) -> dict[str, np.ndarray]:
+    """The parts of the things that a change of the look leaves, (H, W) bool each; of a mask of one's own, none."""
+    origin = context.conversation.mask_entry(request.mask_id).origin
+    if request.change != "appearance" or origin not in ("segment", "region") or of_a_part(request.input_caption):
+        return {}
+    noun = phrase_of(request.input_caption).split()[-1].lower()
+    kept: dict[str, np.ndarray] = {}
+    with context.turn.timed("look"), contextlib.suppress(ModelUnavailableError, UnknownWordError):
+        for thing in things:
+            parts = context.models.grounded.parts_on(image, thing, singular(noun) or noun)
+            for name, part in of_their_own(image, thing, parts).items():
+                kept[name] = kept.get(name, False) | part
+    return kept
 
 
 def _in_own_look(context: ToolContext, request: EditRequest, image: Image.Image, mask: np.ndarray) -> EditRequest:

@@ -58,6 +58,7 @@ class NewEdit:
         replaces: the version in whose place among the layers this edit stands, below those made after it.
         supersedes: the versions whose edits no longer show, because this one took their place.
         reapplies: the version whose edit was made once more, on this parent.
+        kept_parts: parts of the thing that were left as they were, since they have a look of their own.
     """
 
     parent_id: str
@@ -77,6 +78,7 @@ class NewEdit:
     replaces: str | None = None
     supersedes: tuple[str, ...] = ()
     reapplies: str | None = None
+    kept_parts: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

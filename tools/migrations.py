@@ -103,6 +103,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         PRAGMA application_id = {APPLICATION_ID};
         """,
     ),
+    ("parts that a change of the look left", "ALTER TABLE nodes ADD COLUMN kept_parts TEXT NOT NULL DEFAULT '[]'"),
 )
 """(name, SQL) in order; step i brings `PRAGMA user_version` from i to i + 1."""
 

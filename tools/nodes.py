@@ -13,12 +13,12 @@ _COLUMNS = (
     "conversation", "image", "parent", "mask", "region_sha256", "segmentation_prompt", "input_caption",
     "edited_caption", "change", "parameters", "seed", "unet_evaluations", "inversion_cached", "seconds", "models",
     "verification", "adjusts", "created", "base", "replaces", "supersedes", "reapplies", "painted_sha256",
-    "under_sha256",
+    "under_sha256", "kept_parts",
 )  # fmt: skip
 _READ = (
     "parent", "mask", "segmentation_prompt", "input_caption", "edited_caption", "change", "parameters",
     "unet_evaluations", "inversion_cached", "seconds", "models", "verification", "adjusts", "base", "replaces",
-    "supersedes", "reapplies", "region_sha256", "painted_sha256", "under_sha256",
+    "supersedes", "reapplies", "region_sha256", "painted_sha256", "under_sha256", "kept_parts",
 )  # fmt: skip
 _OPTIONS = {field.name for field in dataclasses.fields(EditOptions)}
 
@@ -31,6 +31,7 @@ def insert_node(connection: sqlite3.Connection, conversation_id: str, node: Edit
         node.options.seed, node.unet_evaluations, node.inversion_cached, json.dumps(node.seconds),
         json.dumps(node.models), json.dumps(node.verification), node.adjusts, created, node.base, node.replaces,
         json.dumps(node.supersedes), node.reapplies, node.painted_sha256, node.under_sha256,
+        json.dumps(node.kept_parts),
     )  # fmt: skip
     connection.execute(f"INSERT INTO nodes ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})", values)
 
@@ -69,6 +70,7 @@ def _node(image_id: str, row: dict) -> EditNode:
         "models": json.loads(row["models"]),
         "verification": json.loads(row["verification"]) if row["verification"] else None,
         "supersedes": tuple(json.loads(row["supersedes"])),
+        "kept_parts": tuple(json.loads(row["kept_parts"])),
         "image_id": image_id,
     }
     return EditNode(**values)

@@ -65,6 +65,8 @@ def _edit_lines(edit: Mapping[str, Any]) -> Iterator[str]:
         f"  encoding ratio {edit['encoding_ratio']:g}, {edit['steps']} steps, guidance {edit['guidance_scale']:g}, "
         f"seed {edit['seed']}, {edit['unet_evaluations']} UNet evaluations"
     )
+    if edit.get("kept_parts"):
+        yield f"  left as they were, with a look of their own: {', '.join(edit['kept_parts'])}"
     if edit.get("attempts"):
         yield f"  the best of {len(edit['attempts'])} attempts"
     check = edit.get("check")

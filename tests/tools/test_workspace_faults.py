@@ -108,7 +108,7 @@ def test_a_workspace_of_the_first_schema_is_brought_up_to_date(tmp_path: Path):
         add_edit(conversation, "image_1")
         picture = np.asarray(conversation.image("image_2"))
     old = sqlite3.connect(tmp_path / "ws" / "workspace.sqlite", isolation_level=None)
-    for column in ("base", "replaces", "supersedes", "reapplies", "painted_sha256", "under_sha256"):
+    for column in ("base", "replaces", "supersedes", "reapplies", "painted_sha256", "under_sha256", "kept_parts"):
         old.execute(f"ALTER TABLE nodes DROP COLUMN {column}")
     old.execute("DELETE FROM migrations WHERE number > 1")
     old.execute("PRAGMA application_id = 0")
@@ -118,7 +118,7 @@ def test_a_workspace_of_the_first_schema_is_brought_up_to_date(tmp_path: Path):
         assert again.version == len(MIGRATIONS)
         kept = again.conversation(conversation.id)
         edit = kept.version("image_2").edit
-        assert edit is not None and (edit.base, edit.supersedes, edit.replaces) == ("current", (), None)
+        assert edit is not None and (edit.base, edit.supersedes, edit.kept_parts) == ("current", (), ())
         assert np.array_equal(np.asarray(kept.image("image_2")), picture)
         assert np.array_equal(kept.painted(edit), kept.region(edit))
         assert verify(again).faults == ()

@@ -243,6 +243,8 @@ def _text(record: dict[str, Any]) -> str:
         if edit["edited_caption"]:
             change = f"{edit['input_caption']} -> {edit['edited_caption']}"
             lines.append(f"Edited:   {change} (r = {edit['encoding_ratio']:g})")
+        if edit["kept_parts"]:
+            lines.append(f"Kept:     {', '.join(edit['kept_parts'])}, which have a look of their own")
         if edit["attempts"]:
             lines.append(f"Tried:    {len(edit['attempts'])} ways, since the first failed its check; the best was kept")
     check = "verified" if record["verified"] else "not verified"
