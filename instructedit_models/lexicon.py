@@ -56,7 +56,9 @@ ORDINALS = {
 NUMBERS = {word: number for word, number in numerals.CARDINALS.items() if number > 1}
 
 ALL = frozenset({"all", "every", "each", "any"})
-DETERMINERS = frozenset(
+WHOLE = frozenset({"whole", "entire"})
+"""Before a thing that is meant with all its parts, whatever these look like."""
+DETERMINERS = WHOLE | frozenset(
     "the a an my your our his her their its this that these those some of single only one's".split()
 )
 

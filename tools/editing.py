@@ -9,7 +9,7 @@ from PIL import Image
 
 from instructedit_models.caption_text import phrase_of
 from instructedit_models.errors import BadMaskError, BadParameterError, ModelUnavailableError, UnknownWordError
-from instructedit_models.lexicon import COLOURS, singular
+from instructedit_models.lexicon import COLOURS, WHOLE, singular
 from instructedit_models.medium import in_own_medium
 from instructedit_models.own_look import (
     OwnLook,
@@ -251,9 +251,14 @@ def _things(context: ToolContext, request: EditRequest, mask: np.ndarray) -> tup
 def _kept_parts(
     context: ToolContext, request: EditRequest, image: Image.Image, things: tuple[np.ndarray, ...]
 ) -> dict[str, np.ndarray]:
-    """The parts of the things that a change of the look leaves, (H, W) bool each; of a mask of one's own, none."""
+    """The parts of the things that a change of the look leaves, (H, W) bool each.
+
+    None of "the whole car", nor in a mask of one's own.
+    """
     origin = context.conversation.mask_entry(request.mask_id).origin
     if request.change != "appearance" or origin not in ("segment", "region") or of_a_part(request.input_caption):
+        return {}
+    if WHOLE & {*request.segmentation_prompt.lower().split()}:
         return {}
     noun = phrase_of(request.input_caption).split()[-1].lower()
     kept: dict[str, np.ndarray] = {}

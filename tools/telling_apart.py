@@ -48,9 +48,11 @@ def ground(context: ToolContext, image_id: str, prompt: str) -> Grounding:
                 continue
             found = _others(conversation, image_id, found)
         except NothingFoundError:
-            if looked_at == image_id:
+            if looked_at != image_id:
+                continue
+            if (before := _as_it_was(context, image_id, prompt)) is None:
                 raise
-            continue
+            found = before
         return _once_each(_familiar(conversation, image_id, found))
     raise AssertionError("the last picture answers or raises")
 
@@ -72,6 +74,30 @@ def _source(conversation: Conversation, image_id: str, prompt: str) -> str:
         if edit.change == "shape" and (by_others or nouns & _nouns(edit)):
             return image_id
     return image_id if by_looks else path[0].parent_id
+
+
+def _as_it_was(context: ToolContext, image_id: str, prompt: str) -> Grounding | None:
+    """What the prompt means in the original, where no edit was made of that: an edit beside it may have hidden some.
+
+    Without what edits painted over; None where nothing is left.
+    """
+    conversation = context.conversation
+    path = conversation.path(image_id)
+    shown = [edit for edit in live(path) if edit.change != "background" and not edit.removal]
+    if not shown or any(reference.other for reference in _references(prompt)):
+        return None
+    try:
+        found = context.models.grounded.segment(conversation.image(path[0].parent_id), prompt)
+    except UserError:
+        return None
+    masks = [conversation.mask(edit.mask_id) for edit in shown]
+    if any(_same(region.mask, mask) for region in found.regions if region.chosen for mask in masks):
+        return None
+    free = ~np.logical_or.reduce(masks)
+    regions = tuple(dataclasses.replace(region, mask=region.mask & free) for region in found.regions)
+    if not all(region.mask.any() for region in regions if region.chosen):
+        return None
+    return dataclasses.replace(found, regions=regions, mask=found.mask & free)
 
 
 def _nouns(edit: EditNode) -> set[str]:

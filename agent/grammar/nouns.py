@@ -293,7 +293,7 @@ def _selects(core: Tokens, i: int) -> bool:
     word = core[i]
     if word in {"front", "back", "rear"}:
         return i + 1 < len(core) and core[i + 1] not in {"door", "doors", "yard", "porch", "wheel", "wheels", "seat"}
-    if word in {"only", "very", "same", "main"} and i + 1 < len(core):
+    if word in {"only", "very", "same", "main", "whole", "entire"} and i + 1 < len(core):
         return True
     if word in {"darker", "lighter", "brighter", "older", "younger"}:
         return i + 1 < len(core)

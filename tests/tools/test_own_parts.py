@@ -78,6 +78,13 @@ def test_what_shares_the_look_changes_with_it(tmp_path: Path) -> None:
         assert tuple(pixels(context, "image_2")[CENTRE]) == COLOURS["green"]
 
 
+def test_of_the_whole_thing_nothing_is_kept(context: ToolContext) -> None:
+    edit(context, "whole blue box", "green")
+    made = context.conversation.version("image_2").edit
+    assert made is not None and made.kept_parts == ()
+    assert tuple(pixels(context, "image_2")[CENTRE]) == COLOURS["green"]
+
+
 def test_a_new_shape_keeps_nothing(context: ToolContext) -> None:
     edit(context, "blue box", "red", change="shape", edited_caption="photo of a red star")
     made = context.conversation.version("image_2").edit

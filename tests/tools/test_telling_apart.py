@@ -12,7 +12,7 @@ from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.types import Detection
 from tests.tools.calling import edit, segment
 from tests.tools.test_workspace import add_edit
-from tests.tools.tiny_models import BoxSegmenter, TinyModels, boxes
+from tests.tools.tiny_models import BlobDetector, BoxSegmenter, TinyModels, boxes
 from tools.context import ToolContext
 from tools.conversation import Conversation
 from tools.registry import call
@@ -132,3 +132,48 @@ def test_what_was_found_as_another_thing_before_is_no_tie(tmp_path: Path) -> Non
     detector = Doubting(("box", box, 0.9), ("box", star, 0.8), ("star", star, 0.9))
     assert asked(tmp_path, detector, "box").startswith("ambiguous")
     assert "r1 (chosen)" in asked(tmp_path / "again", detector, "star", "box")
+
+
+class WholeBoxes(BlobDetector):
+    """Overlooks what is less than 20 pixels wide."""
+
+    def detect(self, image: Image.Image, phrase: str) -> list[Detection]:
+        return [each for each in super().detect(image, phrase) if each.box[2] - each.box[0] >= 20]
+
+
+def half_hidden(tmp_path: Path, covered: int) -> Iterator[tuple[ToolContext, str]]:
+    """A red and a blue box, and the version in which a star beside the blue one covers some columns of it."""
+    models = TinyModels()
+    models.grounded = GroundedSegmenter(WholeBoxes(), BoxSegmenter())
+    with Workspace(tmp_path, durable=False) as workspace:
+        context = ToolContext(models, workspace.start(boxes("red", "blue")))
+        blue = context.conversation.mask(segment(context, "blue box"))
+        left = int(np.flatnonzero(blue.any(axis=0))[0])
+        mask = np.zeros_like(blue)
+        mask[15:50, left - 10 : left + covered] = True
+        made = call(
+            context,
+            "edit_image",
+            image_id="image_1",
+            mask_id=context.conversation.add_mask(mask, "image_1", "given", "a gap"),
+            segmentation_prompt="gap",
+            input_caption="photo of a box",
+            edited_caption="photo of a green star",
+            change="shape",
+        )
+        yield context, made.image_id or ""
+
+
+def test_what_an_edit_beside_it_half_hides_is_found_as_it_was(tmp_path: Path) -> None:
+    for context, edited in half_hidden(tmp_path, covered=9):
+        with pytest.raises(NothingFoundError):
+            context.models.grounded.segment(context.conversation.image(edited), "blue box")
+        mask = context.conversation.mask(segment(context, "blue box", edited))
+        painted = context.conversation.mask(context.conversation.version(edited).edit.mask_id)
+        assert mask.any() and not (mask & painted).any()
+
+
+def test_what_an_edit_took_the_place_of_is_not(tmp_path: Path) -> None:
+    for context, edited in half_hidden(tmp_path, covered=20):
+        with pytest.raises(NothingFoundError):
+            segment(context, "blue box", edited)

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from agent.faces.server.shapes import ConversationAnswer, JobAnswer, MaskAnswer
+from instructedit_models.miniature.rendering import render
+from instructedit_models.miniature.world import sample_scene
 from tests.agent.service.tiny import opened, picture
 from tests.tools.tiny_models import COLOURS
 
@@ -231,6 +233,16 @@ def test_examples_are_ready(client) -> None:
     begun_with = client.post("/v1/conversations", json={"example": shown[0]["name"]})
     assert begun_with.status_code == 201 and begun_with.json()["name"] == f"{shown[0]['name']}.png"
     assert client.post("/v1/conversations", json={"example": "../app"}).status_code == 404
+
+
+SCENES = {"cup": 9_000_000, "house": 9_000_009, "balls": 9_000_011, "bus": 9_000_004, "houseboat": 9_000_023}
+"""The scenes that the examples show."""
+
+
+@pytest.mark.parametrize(("name", "seed"), SCENES.items())
+def test_an_example_is_of_the_world_as_the_models_know_it(client, name: str, seed: int) -> None:
+    shown = opened(client.get(f"/v1/examples/{name}").content).convert("RGB")
+    assert (np.asarray(shown) == render(sample_scene(seed)).image).all()
 
 
 @pytest.mark.parametrize(
