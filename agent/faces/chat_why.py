@@ -66,7 +66,7 @@ def _edit_lines(edit: Mapping[str, Any]) -> Iterator[str]:
         f"seed {edit['seed']}, {edit['unet_evaluations']} UNet evaluations"
     )
     if edit.get("kept_parts"):
-        yield f"  left as they were, with a look of their own: {', '.join(edit['kept_parts'])}"
+        yield f"  left as before, since of another colour than the rest: {', '.join(edit['kept_parts'])}"
     if edit.get("attempts"):
         yield f"  the best of {len(edit['attempts'])} attempts"
     check = edit.get("check")

@@ -244,7 +244,7 @@ def _text(record: dict[str, Any]) -> str:
             change = f"{edit['input_caption']} -> {edit['edited_caption']}"
             lines.append(f"Edited:   {change} (r = {edit['encoding_ratio']:g})")
         if edit["kept_parts"]:
-            lines.append(f"Kept:     {', '.join(edit['kept_parts'])}, which have a look of their own")
+            lines.append(f"Kept:     {', '.join(edit['kept_parts'])}, of another colour than the rest")
         if edit["attempts"]:
             lines.append(f"Tried:    {len(edit['attempts'])} ways, since the first failed its check; the best was kept")
     check = "verified" if record["verified"] else "not verified"
