@@ -6,7 +6,7 @@
 import importlib
 import importlib.util
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,11 +176,14 @@ def build_grounded(
 ) -> GroundedSegmenter:
     """The grounded segmenter; `closed_world` in the set tells it the miniature world's nouns, parts and looks.
 
+    `parts` tells it which parts things of a noun have, beside those or without.
+
     `scorer` gives CLIP, where the set's options want its opinion, and when a search needs it.
     """
     options = dict(recipe.grounding)
     nouns: tuple[str, ...] = ()
     parts: dict[str, tuple[str, ...]] = {}
+    own_parts = _parts(options.pop("parts", {}), recipe.name)
     if options.pop("closed_world", False):
         from instructedit_models.miniature.words import NOUNS, PARTS
 
@@ -192,7 +195,18 @@ def build_grounded(
     except TypeError as error:
         raise BadParameterError(f"The grounding options of the set '{recipe.name}' are not right: {error}.") from error
     remembering = RememberingDetector(detector)
+    parts = {**parts, **own_parts}
     return GroundedSegmenter(remembering, segmenter, object_phrases=nouns, parts=parts, options=search, scorer=scorer)
+
+
+def _parts(table: Any, name: str) -> dict[str, tuple[str, ...]]:
+    """What `[grounding.parts]` says; raises BadParameterError where it is not lists of words by noun."""
+    lists = table.values() if isinstance(table, Mapping) else [None]
+    if not all(isinstance(words, list) and all(isinstance(word, str) for word in words) for words in lists):
+        raise BadParameterError(
+            f"grounding.parts of the set '{name}' must be lists of words by noun, such as car = [\"wheels\"]."
+        )
+    return {noun: tuple(words) for noun, words in table.items()}
 
 
 def build_describer(recipe: Recipe, place: Place) -> Describer:

@@ -15,7 +15,7 @@ __all__ = ["of_their_own"]
 
 _OTHER = 16.0
 """Parts whose colour differs by more from the rest's (`colours.difference`) have one of their own. On validation scenes
-25 parts that share it are at most 15 apart, and of 246 others one is less than 16."""
+25 parts that share it are at most 15 apart, and of 240 others one is less than 16."""
 _LEAST = 0.25
 """The share of the thing that has to remain: what would leave less was mistaken for a part."""
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from instructedit_models.errors import BadParameterError, ModelUnavailableError
 from instructedit_models.miniature.tokenizers import clip_tokenizer, grounding_dino_tokenizer, t5_tokenizer
-from instructedit_models.miniature.words import NOUNS
+from instructedit_models.miniature.words import NOUNS, PARTS
 from instructedit_models.model_files import parse_component
 from instructedit_models.model_sets import ROLES, ModelSet, load_model_set, model_set_names
 from instructedit_models.sam_model import build_sam
@@ -162,6 +162,17 @@ def test_options_that_fit_no_class(tiny_set: Path, tmp_path: Path) -> None:
     for part in ("grounded", "editor"):
         with pytest.raises(BadParameterError):
             getattr(models, part)
+
+
+def test_a_set_may_name_the_parts_of_things(tiny_set: Path, tmp_path: Path) -> None:
+    named = '[grounding.parts]\nbicycle = ["wheels", "saddle"]\nhouse = []\n[defaults]'
+    models = load_model_set(_changed(tiny_set, tmp_path, ("[defaults]", named)), device="cpu")
+    assert models.grounded.parts == {**PARTS, "bicycle": ("wheels", "saddle"), "house": ()}
+    wrong = load_model_set(
+        _changed(tiny_set, tmp_path, ("[defaults]", '[grounding.parts]\ncar = "wheels"\n[defaults]'))
+    )
+    with pytest.raises(BadParameterError, match="must be lists of words by noun"):
+        _ = wrong.grounded
 
 
 def test_names_devices_and_dtypes() -> None:
