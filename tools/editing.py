@@ -265,7 +265,7 @@ def _kept_parts(
     with context.turn.timed("look"), contextlib.suppress(ModelUnavailableError, UnknownWordError):
         for thing in things:
             parts = context.models.grounded.parts_on(image, thing, singular(noun) or noun)
-            for name, part in of_their_own(image, thing, parts).items():
+            for name, part in of_their_own(image, thing, parts, request.options.feather // 2).items():
                 kept[name] = kept.get(name, False) | part
     return kept
 

@@ -45,3 +45,9 @@ def test_none_is_kept_where_hardly_anything_would_be_left() -> None:
     assert of_their_own(picture("red", high="blue"), THING, {"roof": most}) == {}
     assert of_their_own(picture("red"), THING, {"roof": THING}) == {}
     assert of_their_own(picture("red"), THING, {}) == {}
+
+
+def test_what_is_kept_is_grown_inside_the_thing() -> None:
+    kept = of_their_own(picture("red", low="black"), THING, {"wheels": LOW}, ring=1)["wheels"]
+    assert (kept & LOW == LOW).all() and not (kept & ~THING).any()
+    assert kept[13, 5] and not kept[12, 5]
