@@ -70,6 +70,11 @@ class Step:
         """Whether it is a segmentation that the person has to decide."""
         return self.ok and self.name == "segment" and self.text.startswith("ambiguous:")
 
+    @property
+    def tied(self) -> bool:
+        """Whether it is a segmentation that fits several things, of which the person has to choose or one was taken."""
+        return self.ok and self.name == "segment" and " things equally well" in self.text
+
     def identifier(self, kind: str) -> str | None:
         """The first "image_3" or "mask_2" that the answer names."""
         match = re.search(rf"\b{kind}_\d+\b", self.text)

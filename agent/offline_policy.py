@@ -139,14 +139,20 @@ class Policy:
         return edits if isinstance(edits, Call) else self._all_edits(replace(wanted, edits=tuple(edits)))
 
     def _which(self, wanted: Understanding) -> Understanding | Call | Words:
-        """Looks for everything that an "it" may mean; asks where it is more than one thing."""
-        segment = {"image_id": self.reading.image_id, "segmentation_prompt": _OBJECT}
-        found = self.reading.step("segment", segment)
+        """Looks for everything that an "it" may mean; asks where it is more than one thing, or takes what was taken."""
+        reading = self.reading
+        segment = {"image_id": reading.image_id, "segmentation_prompt": _OBJECT}
+        found = reading.step("segment", segment)
         if found is None:
             return Call("segment", segment)
         if found.ambiguous:
             return Words(question("What", found), "question")
-        return wanted
+        taken = found.chosen() if found.tied else ()
+        if len(taken) != 1:
+            return wanted
+        scene = parse_description(reading.description) if reading.description else Scene(reading.medium or "photo")
+        again = self.understand(replace(reading, description=description_of([taken[0].phrase], scene)))
+        return replace(again, mask_id=taken[0].mask_id) if len(again.edits) == 1 else wanted
 
     def _by_their_nouns(self, wanted: Understanding) -> Understanding | Call | Words:
         """The edits worded with the nouns of what is there, where they name a class: "the animals", a cat and a dog."""
@@ -225,6 +231,8 @@ class Policy:
 
     def _known_place(self, wanted: Understanding, before: Made | None) -> str | Call | None:
         """The mask that is known without a look at the picture: what the person chose, or the last edit's."""
+        if wanted.mask_id:
+            return wanted.mask_id
         pending = self.reading.pending
         if wanted.choice and pending is not None:
             masks = [pending.candidates[place].mask_id for place in wanted.choice]

@@ -184,7 +184,9 @@ class _Solver:
         if second < share * first and not reference.positional:
             self.notes.append(f"the best of {total} by its score")
             return self._choice(by_score[:1])
-        return Choice((by_score[0],), tuple(sorted(pool)), f"{len(pool)} fit equally well")
+        # "It" is the largest thing, where it has to be one; of several cats a score says which is most of a cat.
+        taken = max(pool, key=lambda i: self.candidates[i].area) if reference.generic else by_score[0]
+        return Choice((taken,), tuple(sorted(pool)), f"{len(pool)} fit equally well")
 
     def several(self, pool: list[int]) -> Choice:
         reference, total = self.reference, len(pool)

@@ -229,8 +229,10 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _chosen(grounding: Grounding, left: Sequence[int]) -> Grounding:
-    """The best of what is left; where that is several things, they tie."""
-    best = max(left, key=lambda i: grounding.regions[i].score)
+    """The best of what is left, the largest where no noun was named; where that is several things, they tie."""
+    reference = _reference(grounding.prompt)
+    largest = reference is not None and reference.generic
+    best = max(left, key=lambda i: grounding.regions[i].area if largest else grounding.regions[i].score)
     return _with(grounding, {best}, tuple(left) if len(left) > 1 else ())
 
 

@@ -66,6 +66,7 @@ class Understanding:
         choice: places, from 0 on, of the numbered candidates that the person chose.
         name: for name, what is to be called so.
         thing: for name, the segmentation prompt of what gets the name; "" where the last edit was.
+        mask_id: where the edit is made, if that was found out before.
     """
 
     kind: Kind
@@ -86,6 +87,7 @@ class Understanding:
     choice: tuple[int, ...] = ()
     name: str = ""
     thing: str = ""
+    mask_id: str | None = None
 
     @property
     def plan(self) -> Plan:

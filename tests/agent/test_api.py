@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from agent.api import EditOutcome, EditOverrides, edit_image
 from agent.events import Event
@@ -19,12 +19,13 @@ from instructedit_models.errors import (
     NothingFoundError,
     UnknownWordError,
 )
+from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.imaging import load_image
 from instructedit_models.types import Progress
 from tests.agent.fake_openai import FakeOpenAI, Scripted, error, text, tool_call
 from tests.agent.records import CONTRACT
 from tests.agent.scripted import chat_model, edit, segment
-from tests.tools.tiny_models import COLOURS, TinyModels, boxes
+from tests.tools.tiny_models import COLOURS, BlobDetector, BoxSegmenter, TinyModels, boxes
 
 BLUE_TO_GREEN = [segment("blue box"), edit("blue box", "blue", "green", "mask_2"), text("Done.")]
 
@@ -103,6 +104,19 @@ def test_ambiguity_is_an_error_unless_yes():
     replies = [segment("red box"), edit("red box", "red", "green", "mask_3"), text("Done.")]
     outcome = run(replies, yes=True)
     assert outcome.record["warnings"] == ["'red box' fits 2 things equally well; r1, the best, was taken."]
+
+
+def test_it_is_the_largest_thing_where_it_has_to_be_one():
+    picture = boxes("red", "blue", "red")
+    ImageDraw.Draw(picture).rectangle((64, 4, 94, 60), fill=COLOURS["yellow"])
+    models = TinyModels()
+    models.grounded = GroundedSegmenter(BlobDetector(), BoxSegmenter(), object_phrases=("box",))
+    with pytest.raises(AmbiguousError, match="'object' fits 3 things"):
+        edit_image(picture, "make it green", models=models, llm="offline")
+    outcome = edit_image(picture, "make it green", models=models, llm="offline", yes=True)
+    assert outcome.mask[:, 64:].any() and not outcome.mask[:, :64].any()
+    assert (np.asarray(outcome.image)[outcome.mask] == COLOURS["green"]).all()
+    assert outcome.record["edited_caption"] == "Photo of a green box"
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,11 @@ def test_several_that_fit_alike_are_ambiguous_and_the_surest_is_taken():
     assert choice.ambiguous == (0, 1)
 
 
+def test_of_things_without_a_name_the_largest_is_taken():
+    choice = choose(parse("object"), [at(20, 60, score=0.95), at(80, 60, side=30, score=0.9)], SIZE)
+    assert (choice.chosen, choice.ambiguous) == ((1,), (0, 1))
+
+
 def test_one_that_stands_out_is_not_ambiguous():
     pair = [at(20, 60, score=0.4), at(80, 60, score=0.9)]
     assert choose(parse("the cat"), pair, SIZE).ambiguous == ()
