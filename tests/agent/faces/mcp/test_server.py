@@ -236,8 +236,13 @@ def test_a_client_that_gives_up_its_call_stops_the_edit(at: Place, mode: str):
     at.gate.open.clear()
 
     async def talk(client: Client) -> None:
-        with anyio.move_on_after(0.7):
-            await client.call_tool("edit_image", {"instruction": GREEN, "image_base64": two_boxes()})
+        call = {"instruction": GREEN, "image_base64": two_boxes()}
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(client.call_tool, "edit_image", call)
+            with anyio.fail_after(30):
+                while not at.gate.reached.is_set():
+                    await anyio.sleep(0.02)
+            calls.cancel_scope.cancel()
         with anyio.fail_after(10):
             while at.gate.at_once:
                 await anyio.sleep(0.05)
