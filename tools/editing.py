@@ -27,7 +27,7 @@ from tools.context import ToolContext
 from tools.events import Edited, Planned
 from tools.graph import Base, EditNode, NewEdit
 from tools.layers import Canvas
-from tools.trying import Tried, known_nouns, try_edit
+from tools.trying import Task, Tried, known_nouns, try_edit
 
 __all__ = ["EditRequest", "Prepared", "edit_text", "keep", "log_seconds", "perform", "prepare"]
 
@@ -103,10 +103,21 @@ def perform(context: ToolContext, request: EditRequest) -> EditNode:
         RefusedError: the picture or the result is flagged by the operator's checker; nothing is kept then.
     """
     prepared = prepare(context, request)
-    request, image = prepared.request, prepared.canvas.image
+    request = prepared.request
     retries = context.settings.retries if request.retry else 0
-    mask, captions, things = prepared.mask, prepared.captions, prepared.things
-    tried = try_edit(context, image, mask, captions, request.options, request.change, retries, things)
+    tried = try_edit(
+        context,
+        Task(
+            prepared.canvas.image,
+            prepared.mask,
+            prepared.captions,
+            request.options,
+            request.change,
+            retries,
+            prepared.things,
+            growing=not prepared.kept_parts,
+        ),
+    )
     for attempt in tried.attempts:
         log_seconds(context, attempt.result)
     return keep(context, prepared, tried)

@@ -24,8 +24,8 @@ _MOST_GUIDANCE = 30.0
 def sweeps(options: EditOptions, change: Change, fixed: EditOverrides, count: int) -> Iterator[tuple[EditOptions, ...]]:
     """What to try instead, sweep after sweep, nothing twice; a parameter that the person fixed stays.
 
-    Every sweep goes to stronger encoding ratios and to more guidance, and draws other noise; every second one of a new
-    shape also grows the mask. New looks, and new shapes at the full ratio, have their own sweeps (`_look`, `_shape`).
+    Every sweep goes to stronger encoding ratios and to more guidance, and draws other noise; every second one also
+    grows the mask. A new look and a new shape at the full ratio have sweeps of their own (`_look`, `_shape`).
 
     Args:
         options: what was tried.
@@ -78,8 +78,8 @@ class _Room:
 
     @property
     def base(self) -> EditOptions:
-        """The options, the mask grown in every second sweep of a new shape: a look has no business with neighbours."""
-        if self.number % 2 or self.fixed.grow is not None or self.change != "shape":
+        """The options, the mask grown in every second sweep."""
+        if self.number % 2 or self.fixed.grow is not None or self.change == "background":
             return self.options
         grow = self.options.grow + GROWTH * (self.number // 2)
         return replace(self.options, grow=min(_MOST_GROWTH, grow))

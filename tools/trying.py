@@ -21,11 +21,36 @@ from instructedit_models.verification import Known, Verification, Verifier
 from tools.context import ToolContext
 from tools.sweeping import sweeps
 
-__all__ = ["Attempt", "Tried", "attempts_json", "check", "plain_verification", "try_edit", "verifier_for"]
+__all__ = ["Attempt", "Task", "Tried", "attempts_json", "check", "plain_verification", "try_edit", "verifier_for"]
 
 PATTERN_SWEEPS = 1
 """Sweeps at most for a pattern alone, where the colour is right: on validation scenes the first found one that kept it
 for 2 of 8 things, the second for none of the other 6."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """An edit to be made until it passes.
+
+    Attributes:
+        image: PIL RGB.
+        mask: (H, W) bool.
+        captions: the input caption and the edited caption.
+        options: of the first try.
+        change: the kind of change.
+        retries: sweeps at most, of each thing.
+        things: the mask apart, as `parts_of` takes it.
+        growing: whether a sweep may grow the mask; not where it leaves something out.
+    """
+
+    image: Image.Image
+    mask: np.ndarray = dataclasses.field(repr=False, compare=False)
+    captions: tuple[str, str]
+    options: EditOptions
+    change: Change
+    retries: int = 0
+    things: Sequence[np.ndarray] = dataclasses.field(default=(), repr=False, compare=False)
+    growing: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,62 +129,42 @@ class Tried:
         return data
 
 
-def try_edit(
-    context: ToolContext,
-    image: Image.Image,
-    mask: np.ndarray,
-    captions: tuple[str, str],
-    options: EditOptions,
-    change: Change,
-    retries: int,
-    things: Sequence[np.ndarray] = (),
-) -> Tried:
+def try_edit(context: ToolContext, task: Task) -> Tried:
     """Edits, checks, and sweeps other parameters while the check fails; of several things each by itself.
 
     Args:
         context: models, settings, progress.
-        image: PIL RGB.
-        mask: (H, W) bool.
-        captions: the input caption and the edited caption.
-        options: of the first try.
-        change: the kind of change.
-        retries: sweeps at most, of each thing.
-        things: the mask apart, as `parts_of` takes it.
+        task: what to make.
 
     Raises:
         What the editor raises.
     """
     tried: list[Tried] = []
-    for part, said in parts_of(context.models.editor, mask, captions, options, things):
-        before = tried[-1].kept.result.image if tried else image
-        tried.append(_try_one(context, before, part, said, options, change, retries))
+    for part, said in parts_of(context.models.editor, task.mask, task.captions, task.options, task.things):
+        before = tried[-1].kept.result.image if tried else task.image
+        tried.append(_try_one(context, dataclasses.replace(task, image=before, mask=part, captions=said)))
     if len(tried) == 1:
         return tried[0]
     return Tried(tuple(attempt for one in tried for attempt in one.attempts), tuple(tried))
 
 
-def _try_one(
-    context: ToolContext,
-    image: Image.Image,
-    mask: np.ndarray,
-    captions: tuple[str, str],
-    options: EditOptions,
-    change: Change,
-    retries: int,
-) -> Tried:
+def _try_one(context: ToolContext, task: Task) -> Tried:
     editor, turn = context.models.editor, context.turn
+    asked = (task.image, task.mask, *task.captions)
     with turn.timed("edit"):
-        result = editor.edit(image, mask, *captions, options, context.progress)
-    verifier = verifier_for(context, image, mask, captions, change)
-    attempts = _checked(context, verifier, [options], [result])
+        result = editor.edit(*asked, task.options, context.progress)
+    verifier = verifier_for(context, task.image, task.mask, task.captions, task.change)
+    attempts = _checked(context, verifier, [task.options], [result])
     if attempts[0].verification is None:
         return Tried(tuple(attempts))
-    for number, wanted in enumerate(sweeps(options, change, context.settings.overrides, retries)):
+    fixed = context.settings.overrides
+    fixed = fixed if task.growing else dataclasses.replace(fixed, grow=task.options.grow)
+    for number, wanted in enumerate(sweeps(task.options, task.change, fixed, task.retries)):
         passed = any(attempt.rank[0] for attempt in attempts)
         if passed or (number >= PATTERN_SWEEPS and any(attempt.lacks_pattern for attempt in attempts)):
             break
         with turn.timed("retry"):
-            results = editor.sweep(image, mask, *captions, wanted, context.progress)
+            results = editor.sweep(*asked, wanted, context.progress)
         attempts += _checked(context, verifier, wanted, results)
     return Tried(tuple(attempts))
 

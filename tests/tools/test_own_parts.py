@@ -11,7 +11,7 @@ from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.types import Detection
 from tests.tools.calling import edit, pixels
 from tests.tools.tiny_models import COLOURS, BlobDetector, BoxSegmenter, TinyModels, boxes
-from tools.context import ToolContext
+from tools.context import ToolContext, ToolSettings
 from tools.registry import call
 from tools.workspace import Workspace
 
@@ -50,6 +50,13 @@ def test_a_label_stays_as_it_is(context: ToolContext) -> None:
     assert tuple(pixels(context, "image_2")[CENTRE]) == COLOURS["yellow"]
     assert (pixels(context, "image_2") == COLOURS["green"]).all(axis=2).sum() > 500
     assert context.conversation.mask(made.mask_id)[CENTRE], "the mask is still that of the box"
+
+
+@pytest.mark.parametrize(("prompt", "grown"), [("blue box", {0}), ("whole blue box", {0, 6})])
+def test_no_sweep_grows_into_what_is_kept(context: ToolContext, prompt: str, grown: set[int]) -> None:
+    context.settings = ToolSettings(retries=2)
+    edit(context, prompt, "green", edited_caption="photo of a box", input_caption="photo of a green box")
+    assert {options.grow for options in context.models.editor.calls} == grown
 
 
 def test_the_llm_is_told(context: ToolContext) -> None:

@@ -15,7 +15,7 @@ from tests.tools.tiny_models import COLOURS, Painter, TinyModels, boxes
 from tools.context import EditOverrides, ToolContext, ToolSettings
 from tools.registry import call
 from tools.sweeping import sweeps
-from tools.trying import try_edit
+from tools.trying import Task, try_edit
 from tools.workspace import Workspace
 
 
@@ -79,17 +79,16 @@ def test_a_failed_edit_is_swept_and_the_one_that_passes_is_kept(workspace: Works
     assert "retry" in context.turn.seconds
 
 
-def test_the_second_sweep_of_a_shape_grows_the_mask(workspace: Workspace) -> None:
-    context = context_for(workspace, lambda options: options.grow > 3)
-    edit(context, "blue box", "green", change="shape")
-    assert made(context).verified and made(context).options.grow == 9
+def test_the_second_sweep_grows_the_mask(workspace: Workspace) -> None:
+    context = context_for(workspace, lambda options: options.grow > 0)
+    edit(context, "blue box", "green")
+    assert made(context).verified and made(context).options.grow == 6
 
 
-@pytest.mark.parametrize(("change", "retries", "grow"), [("shape", 1, 3), ("appearance", 5, 0)])
-def test_one_sweep_does_not_grow_nor_does_a_look(workspace: Workspace, change: str, retries: int, grow: int) -> None:
-    context = context_for(workspace, lambda options: options.grow > 3, retries)
-    edit(context, "blue box", "green", change=change)
-    assert not made(context).verified and {one.grow for one in context.models.editor.calls} == {grow}
+def test_one_sweep_does_not_grow(workspace: Workspace) -> None:
+    context = context_for(workspace, lambda options: options.grow > 0, retries=1)
+    edit(context, "blue box", "green")
+    assert not made(context).verified and made(context).options.grow == 0
 
 
 @pytest.mark.parametrize(("lost", "sweeps_made"), [("pattern", 1), ("colour", 4)])
@@ -109,7 +108,7 @@ def test_a_pattern_alone_is_not_worth_every_sweep(
     mask[20:38, 40:58] = True
     options = EditOptions(encoding_ratio=0.5)
     captions = ("photo of a striped blue box", "photo of a striped green box")
-    tried = try_edit(context, boxes("red", "blue", "red"), mask, captions, options, "appearance", retries=4)
+    tried = try_edit(context, Task(boxes("red", "blue", "red"), mask, captions, options, "appearance", retries=4))
     swept = list(sweeps(options, "appearance", context.settings.overrides, sweeps_made))
     assert len(tried.attempts) == 1 + sum(len(one) for one in swept) and not tried.kept.rank[0]
 
@@ -183,9 +182,9 @@ def test_no_retries_by_default_and_when_switched_off(workspace: Workspace) -> No
 
 def test_what_the_person_fixed_is_not_swept(workspace: Workspace) -> None:
     context = context_for(workspace, lambda options: False, encoding_ratio=0.6, guidance_scale=4.0, seed=3, steps=10)
-    edit(context, "blue box", "green", change="shape")
+    edit(context, "blue box", "green")
     used = context.models.editor.calls
-    assert [one.grow for one in used] == [3, 9]  # with a grown mask, which nobody fixed
+    assert len(used) == 2  # with a grown mask, which nobody fixed
     assert {(one.encoding_ratio, one.guidance_scale, one.seed, one.steps) for one in used} == {(0.6, 4.0, 3, 10)}
 
 
@@ -214,13 +213,13 @@ def test_the_second_sweep_of_a_look_is_bold() -> None:
         (1.0, 7.5, "input", 0),
     ]  # fmt: skip
     assert [(one.grow, one.guidance_scale, one.negative, one.seed) for one in second] == [
-        (0, 7.5, "both", 2), (0, 10.5, "both", 2), (0, 13.5, "both", 0), (0, 13.5, "empty", 0),
+        (6, 7.5, "both", 2), (6, 10.5, "both", 2), (0, 13.5, "both", 0), (0, 13.5, "empty", 0),
     ]  # fmt: skip
     assert {one.encoding_ratio for one in second} == {1.0}
     away = list(sweeps(replace(options, negative="input"), "appearance", EditOverrides(), 2))[1]
-    assert [one.negative for one in away if not one.seed] == ["input", "empty"]
+    assert [one.negative for one in away if not one.grow] == ["input", "empty"]
     paper = list(sweeps(replace(options, negative="empty"), "appearance", EditOverrides(), 2))[1]
-    assert [(one.guidance_scale, one.negative) for one in paper if not one.seed] == [(13.5, "empty")]
+    assert [(one.guidance_scale, one.negative) for one in paper if not one.grow] == [(13.5, "empty")]
     fixed = list(sweeps(options, "appearance", EditOverrides(guidance_scale=7.5), 2))
     assert {one.guidance_scale for each in fixed for one in each} == {7.5}
 
