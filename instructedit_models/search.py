@@ -51,6 +51,8 @@ class SearchOptions:
         tile_threshold: the least score of what is found so, over all views that could see it.
         phrases_per_prompt: of several phrases, how many the detector is asked for at once.
         opinion: what CLIP's similarity counts beside log-odds, where several known nouns fit one thing; 0: nothing.
+        certain: the score from which on a thing is not compared with the other known nouns, which takes most of the
+            time of a search; above 1 never.
         unsaid: attributes that the detector was not taught and that most things have; it is not asked for them.
         looks: groups of attributes of which a thing has one; where several things fit, it is asked for the others too.
         choosing: margins of the choice; a mapping of its fields will do.
@@ -67,6 +69,7 @@ class SearchOptions:
     tile_threshold: float = 0.3
     phrases_per_prompt: int = 4
     opinion: float = 0.0
+    certain: float = 1.01
     unsaid: tuple[str, ...] = ()
     looks: tuple[tuple[str, ...], ...] = ()
     choosing: ChoosingOptions = field(default_factory=ChoosingOptions)
@@ -203,11 +206,18 @@ class Search:
             detections = self._whole.detect(self.image, phrase)
             if detections and noun in self.models.object_phrases:
                 same = self.options.choosing.same_iou
-                detections = unrivalled(detections, noun, self._census, same_iou=same, opinion=self._opinion)
+                if not self._certain(detections):
+                    detections = unrivalled(detections, noun, self._census, same_iou=same, opinion=self._opinion)
                 for word in phrase.removesuffix(noun).split():
                     detections = self._called_rightly(detections, phrase, noun, word)
             self._found[phrase] = self._segmented(detections)
         return self._found[phrase]
+
+    def _certain(self, detections: Sequence[Detection]) -> bool:
+        """Whether all that are not much weaker than the best are so sure that no other noun need be asked for."""
+        best = max(each.score for each in detections)
+        least = min(each.score for each in detections if each.score >= self.options.choosing.weak_share * best)
+        return least >= self.options.certain
 
     def _called_rightly(self, detections: list[Detection], phrase: str, noun: str, word: str) -> list[Detection]:
         """Without those that another word for the same look fits better, unless that leaves nothing."""
