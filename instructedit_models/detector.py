@@ -7,19 +7,27 @@ network: per-word scores, thresholds, suppression of duplicates, and boxes in pi
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from PIL import Image
 from torchvision.ops import nms
 
-from instructedit_models.errors import BadInstructionError, BadParameterError, UnknownWordError
+from instructedit_models.detections import (
+    DetectionOptions,
+    Prompt,
+    Score,
+    check_words,
+    detections_of,
+    prompt_of,
+    word_scores,
+)
+from instructedit_models.errors import BadInstructionError
 from instructedit_models.groundingdino_weights import load_port, port_config, read_checkpoint
 from instructedit_models.pixels import padded
 from instructedit_models.remembering import KeptFeatures
-from instructedit_models.tokens import unknown_sentence, unknown_words
 from instructedit_models.types import Detection
 
 __all__ = ["DetectionOptions", "GroundingDinoPyDetector", "TransformersDetector"]
@@ -27,146 +35,6 @@ __all__ = ["DetectionOptions", "GroundingDinoPyDetector", "TransformersDetector"
 _Answer = tuple[torch.Tensor, torch.Tensor]
 _TOGETHER = 1 << 20
 """Pixels, as the network sees them, that go through it at once."""
-_EMPTY_WORDS = frozenset("a an the of on in at to and or with is are that which my your this these those".split())
-
-Score = Literal["max", "all_words"]
-
-
-@dataclass(frozen=True)
-class DetectionOptions:
-    """How the network's token scores become boxes; the thresholds' defaults are the paper's.
-
-    Attributes:
-        box_threshold: least score of a box.
-        text_threshold: least score of a word that is listed in a detection's phrase, where `score` is "max".
-        score: "max": a box is as good as its best token, the original's rule, by which "red car" finds any car;
-            "all_words": the geometric mean over the phrase's content words, each as good as its best token, so
-            that every word counts.
-        nms_iou: of two boxes that overlap by more, the lesser is dropped.
-    """
-
-    box_threshold: float = 0.3
-    text_threshold: float = 0.25
-    score: Score = "all_words"
-    nms_iou: float = 0.7
-
-    def __post_init__(self) -> None:
-        for name in ("box_threshold", "text_threshold", "nms_iou"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise BadParameterError(f"{name} must be between 0 and 1; got {value}.")
-        if self.score not in ("max", "all_words"):
-            raise BadParameterError(f"score must be 'max' or 'all_words'; got {self.score!r}.")
-
-
-@dataclass(frozen=True)
-class _Prompt:
-    """A prompt as the network reads it.
-
-    Attributes:
-        text: lower case, phrases apart by " . ", with " ." at the end.
-        phrases: per phrase, its content words as (word, start, end) of `text`.
-    """
-
-    text: str
-    phrases: tuple[tuple[tuple[str, int, int], ...], ...]
-
-    def phrase(self, index: int) -> str:
-        words = self.phrases[index]
-        return self.text[words[0][1] : words[-1][2]]
-
-
-def _prompt(phrase: str) -> _Prompt:
-    parts = [" ".join(part.split()) for part in phrase.lower().split(".")]
-    parts = [part.strip(" ,;:!") for part in parts]
-    parts = [part for part in parts if part]
-    if not parts:
-        raise BadInstructionError("The phrase to look for is empty; name an object.")
-    text, phrases = "", []
-    for part in parts:
-        words = []
-        at = len(text)
-        for word in part.split(" "):
-            words.append((word, at, at + len(word)))
-            at += len(word) + 1
-        content = [word for word in words if word[0] not in _EMPTY_WORDS]
-        phrases.append(tuple(content or words))
-        text += part + " . "
-    return _Prompt(text.rstrip(" ") if text.endswith(" ") else text, tuple(phrases))
-
-
-def _word_scores(prompt: _Prompt, offsets: Sequence[tuple[int, int]], tokens: torch.Tensor) -> list[torch.Tensor]:
-    """Per phrase, (queries, words) float: each word is as good as its best token.
-
-    Args:
-        prompt: the prompt.
-        offsets: per token, its (start, end) in the text; empty for special tokens.
-        tokens: (queries, at least len(offsets)) float, 0 to 1.
-    """
-    scores = []
-    for words in prompt.phrases:
-        columns = []
-        for _, start, end in words:
-            own = [i for i, (a, b) in enumerate(offsets) if b > a and a >= start and b <= end]
-            own = [i for i in own if i < tokens.shape[1]]
-            columns.append(tokens[:, own].amax(dim=1) if own else tokens.new_zeros(len(tokens)))
-        scores.append(torch.stack(columns, dim=1))
-    return scores
-
-
-def _detections(
-    prompt: _Prompt,
-    scores: list[torch.Tensor],
-    boxes: torch.Tensor,
-    size: tuple[int, int],
-    options: DetectionOptions,
-) -> list[Detection]:
-    """Thresholds, clips and de-duplicates.
-
-    Args:
-        prompt: the prompt.
-        scores: per phrase, (queries, words) float, 0 to 1.
-        boxes: (queries, 4) float: centre x, centre y, width, height as shares of the picture.
-        size: the picture's (width, height) in pixels.
-        options: thresholds.
-    """
-    if options.score == "max":
-        per_phrase = torch.stack([each.amax(dim=1) for each in scores], dim=1)
-    else:
-        per_phrase = torch.stack([each.clamp_min(1e-6).log().mean(dim=1).exp() for each in scores], dim=1)
-    best, which = per_phrase.max(dim=1)
-    width, height = size
-    centre, half = boxes[:, :2], boxes[:, 2:] / 2
-    corners = torch.cat([centre - half, centre + half], dim=1).clamp(0, 1)
-    corners = corners * corners.new_tensor([width, height, width, height])
-    wide_enough = ((corners[:, 2:] - corners[:, :2]) >= 1).all(dim=1)
-    kept = torch.nonzero((best >= options.box_threshold) & wide_enough).flatten()
-    kept = kept[nms(corners[kept], best[kept], options.nms_iou)]
-    found = []
-    for query in kept.tolist():
-        index = int(which[query])
-        label = prompt.phrase(index)
-        if options.score == "max":
-            words = [
-                word
-                for (word, _, _), score in zip(prompt.phrases[index], scores[index][query].tolist(), strict=True)
-                if score >= options.text_threshold
-            ]
-            label = " ".join(words) or label
-        x0, y0, x1, y1 = corners[query].tolist()
-        found.append(Detection((x0, y0, x1, y1), float(best[query]), label))
-    return found
-
-
-def _check_words(tokenizer: Any, prompt: _Prompt) -> None:
-    """Raises UnknownWordError if a content word is unknown: with its colour left out, the wrong car would be found."""
-    words = tuple(
-        dict.fromkeys(
-            word for phrase in prompt.phrases for word, start, end in phrase if unknown_words(tokenizer, word)
-        )
-    )
-    if words:
-        raise UnknownWordError(unknown_sentence("The detector", words), words)
 
 
 class _GroundingDino(ABC):
@@ -194,17 +62,17 @@ class _GroundingDino(ABC):
 
     def detect_each(self, image: Image.Image, phrases: Sequence[str]) -> list[list[Detection]]:
         """What `detect` finds for each of several phrases, in as few passes as fit; raises as it does."""
-        prompts = [_prompt(phrase) for phrase in phrases]
+        prompts = [prompt_of(phrase) for phrase in phrases]
         for prompt in prompts:
-            _check_words(self.tokenizer, prompt)
+            check_words(self.tokenizer, prompt)
         return self._detect_each(image, prompts, self.options)
 
     def detect_published(self, image: Image.Image, phrase: str) -> list[Detection]:
         """As the authors' code: a box is as good as its best token, and unknown words are passed over."""
-        return self._detect_each(image, [_prompt(phrase)], replace(self.options, score="max"))[0]
+        return self._detect_each(image, [prompt_of(phrase)], replace(self.options, score="max"))[0]
 
     def _detect_each(
-        self, image: Image.Image, prompts: Sequence[_Prompt], options: DetectionOptions
+        self, image: Image.Image, prompts: Sequence[Prompt], options: DetectionOptions
     ) -> list[list[Detection]]:
         encodings = [self.tokenizer(prompt.text, return_offsets_mapping=True) for prompt in prompts]
         counts = [len(encoding["input_ids"]) for encoding in encodings]
@@ -217,12 +85,12 @@ class _GroundingDino(ABC):
         answers = self._forward_each(seen, [prompt.text for prompt in prompts])
         for prompt, encoding, (tokens, boxes) in zip(prompts, encodings, answers, strict=True):
             boxes = boxes * boxes.new_tensor([seen.width / image.width, seen.height / image.height] * 2)
-            scores = _word_scores(prompt, encoding["offset_mapping"], tokens)
-            found.append(_detections(prompt, scores, boxes, image.size, options))
+            scores = word_scores(prompt, encoding["offset_mapping"], tokens)
+            found.append(detections_of(prompt, scores, boxes, image.size, options))
         return found
 
     def _detect_by_halves(
-        self, image: Image.Image, prompt: _Prompt, count: int, options: DetectionOptions
+        self, image: Image.Image, prompt: Prompt, count: int, options: DetectionOptions
     ) -> list[Detection]:
         phrases = [prompt.phrase(i) for i in range(len(prompt.phrases))]
         if len(phrases) == 1:
@@ -230,7 +98,7 @@ class _GroundingDino(ABC):
                 f"The phrase to look for is too long: {count} tokens, the detector reads {self.max_tokens}."
             )
         middle = len(phrases) // 2
-        halves = [_prompt(" . ".join(half)) for half in (phrases[:middle], phrases[middle:])]
+        halves = [prompt_of(" . ".join(half)) for half in (phrases[:middle], phrases[middle:])]
         found = [each for half in self._detect_each(image, halves, options) for each in half]
         if not found:
             return []
@@ -339,6 +207,34 @@ class TransformersDetector(_GroundingDino):
     def forget(self) -> None:
         """Looks at the next picture anew, even if it is the last one."""
         self._features.forget()
+
+    def detect_views(self, images: Sequence[Image.Image], phrase: str) -> list[list[Detection]]:
+        """What `detect` finds in each of several pictures, in one pass where they are of one size; raises like it."""
+        prompt = prompt_of(phrase)
+        check_words(self.tokenizer, prompt)
+        encoding = self.tokenizer(prompt.text, return_offsets_mapping=True)
+        few = len(encoding["input_ids"]) <= self.max_tokens
+        if not few or len({image.size for image in images}) > 1 or images[0].width != images[0].height:
+            return [self.detect(image, phrase) for image in images]
+        answers = self._forward_views([image.convert("RGB") for image in images], prompt.text)
+        return [
+            detections_of(
+                prompt, word_scores(prompt, encoding["offset_mapping"], tokens), boxes, image.size, self.options
+            )
+            for image, (tokens, boxes) in zip(images, answers, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _forward_views(self, images: Sequence[Image.Image], text: str) -> list[_Answer]:
+        pixels = self.image_processor(images=list(images), return_tensors="pt")
+        tokens = self.tokenizer([text] * len(images), return_tensors="pt", return_token_type_ids=True)
+        device = self.model.device
+        output = self.model(
+            pixel_values=pixels["pixel_values"].to(device, self.model.dtype),
+            pixel_mask=pixels["pixel_mask"].to(device),
+            **{name: tensor.to(device) for name, tensor in tokens.items()},
+        )
+        return list(zip(output.logits.float().sigmoid().cpu(), output.pred_boxes.float().cpu(), strict=True))
 
     def _forward(self, image: Image.Image, text: str) -> _Answer:
         return self._forward_each(image, [text])[0]

@@ -4,7 +4,7 @@ A conversation asks for the same things again, and a search asks for several thi
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from instructedit_models.types import Detection, Detector
 
-__all__ = ["KeptFeatures", "RememberingDetector", "detect_each"]
+__all__ = ["KeptFeatures", "RememberingDetector", "detect_each", "detect_views"]
 
 _ANSWERS = 128
 _LARGEST = 1 << 20
@@ -37,17 +37,31 @@ class RememberingDetector:
         """What is found for each of several phrases, those that are not known yet asked for together."""
         if image.width * image.height > _LARGEST:
             return detect_each(self.detector, image, phrases)
-        picture = blake2b(image.tobytes(), digest_size=16, key=repr((image.mode, image.size)).encode()).digest()
+        picture = _digest(image)
         keys = {phrase: (picture, phrase) for phrase in phrases}
         if new := [phrase for phrase, key in keys.items() if key not in self._known]:
             for phrase, found in zip(new, detect_each(self.detector, image, new), strict=True):
                 self._known[keys[phrase]] = found
-        for key in keys.values():
-            self._known.move_to_end(key)
         answers = [list(self._known[keys[phrase]]) for phrase in phrases]
+        self._forget_the_oldest(keys.values())
+        return answers
+
+    def detect_views(self, images: Sequence[Image.Image], phrase: str) -> list[list[Detection]]:
+        """What is found for a phrase in each of several pictures, those that are not known yet looked at together."""
+        if any(image.width * image.height > _LARGEST for image in images):
+            return detect_views(self.detector, images, phrase)
+        keys = [(_digest(image), phrase) for image in images]
+        if new := {key: image for key, image in zip(keys, images, strict=True) if key not in self._known}:
+            self._known |= zip(new, detect_views(self.detector, [*new.values()], phrase), strict=True)
+        answers = [list(self._known[key]) for key in keys]
+        self._forget_the_oldest(keys)
+        return answers
+
+    def _forget_the_oldest(self, used: Iterable[tuple[bytes, str]]) -> None:
+        for key in used:
+            self._known.move_to_end(key)
         while len(self._known) > self._answers:
             self._known.popitem(last=False)
-        return answers
 
     def forget(self) -> None:
         """Looks at every picture anew, so that what a search costs does not depend on what was searched before."""
@@ -60,6 +74,16 @@ def detect_each(detector: Detector, image: Image.Image, phrases: Sequence[str]) 
     """What a detector finds for each of several phrases: together where it can, else one after the other."""
     together = getattr(detector, "detect_each", None)
     return together(image, phrases) if together else [detector.detect(image, phrase) for phrase in phrases]
+
+
+def detect_views(detector: Detector, images: Sequence[Image.Image], phrase: str) -> list[list[Detection]]:
+    """What a detector finds for a phrase in each of several pictures: together where it can."""
+    together = getattr(detector, "detect_views", None)
+    return together(images, phrase) if together else [detector.detect(image, phrase) for image in images]
+
+
+def _digest(image: Image.Image) -> bytes:
+    return blake2b(image.tobytes(), digest_size=16, key=repr((image.mode, image.size)).encode()).digest()
 
 
 class KeptFeatures:
@@ -83,6 +107,11 @@ class KeptFeatures:
             features, positions = self(pixel_values[:1], pixel_mask[:1])
             many = [(maps.expand(count, -1, -1, -1), mask.expand(count, -1, -1)) for maps, mask in features]
             return many, [place.expand(count, *[-1] * (place.ndim - 1)) for place in positions]
+        if count > 1:
+            each = [self(pixel_values[i : i + 1], pixel_mask[i : i + 1]) for i in range(count)]
+            levels = range(len(each[0][0]))
+            joined = [tuple(torch.cat([one[0][at][k] for one in each]) for k in (0, 1)) for at in levels]
+            return joined, [torch.cat([one[1][at] for one in each]) for at in levels]
         known = (each for each in self._kept if _same(each[0], pixel_values) and _same(each[1], pixel_mask))
         kept = next(known, None) or (pixel_values, pixel_mask, self._forward(pixel_values, pixel_mask))
         others = [each for each in self._kept if each is not kept]

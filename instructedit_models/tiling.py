@@ -13,7 +13,7 @@ from PIL import Image
 
 from instructedit_models.boxes import box_iou, moved, scaled
 from instructedit_models.masks import enlarged
-from instructedit_models.remembering import detect_each
+from instructedit_models.remembering import detect_each, detect_views
 from instructedit_models.types import Box, Detection, Detector
 
 __all__ = ["TiledDetector", "detect_in"]
@@ -105,6 +105,12 @@ class TiledDetector:
         if len(views) == 1:  # what one view says stands as it is
             return detect_each(self.detector, image, phrases)
         seen: list[list[tuple[_View, Detection]]] = [[] for _ in phrases]
+        if len(phrases) == 1:
+            looks = [enlarged(image, view.box, self.crop_size) if view.weight != 1 else (image, 1.0) for view in views]
+            answers = detect_views(self.detector, [picture for picture, _ in looks], phrases[0])
+            for view, (_, scale), found in zip(views, looks, answers, strict=True):
+                seen[0] += [(view, _placed(each, scale, view.box)) for each in found]
+            return [self._fused(views, seen[0])]
         for view in views:
             for known, found in zip(seen, self._look(image, view, phrases), strict=True):
                 known += [(view, each) for each in found]
@@ -150,10 +156,12 @@ def detect_in(
     Smaller crops are enlarged to `crop_size` pixels first.
     """
     picture, scale = enlarged(image, crop, crop_size)
-    return [
-        [replace(each, box=moved(scaled(each.box, 1 / scale), crop)) for each in found]
-        for found in detect_each(detector, picture, phrases)
-    ]
+    return [[_placed(each, scale, crop) for each in found] for found in detect_each(detector, picture, phrases)]
+
+
+def _placed(found: Detection, scale: float, crop: tuple[int, int, int, int]) -> Detection:
+    """What was found in an enlarged crop, in the picture's pixels."""
+    return replace(found, box=moved(scaled(found.box, 1 / scale), crop))
 
 
 def _starts(side: int, whole: int) -> list[int]:

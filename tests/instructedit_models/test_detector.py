@@ -10,7 +10,8 @@ from PIL import Image
 from transformers import BertConfig, BertModel, GroundingDinoConfig, GroundingDinoForObjectDetection
 from transformers.models.grounding_dino import GroundingDinoImageProcessor
 
-from instructedit_models.detector import DetectionOptions, GroundingDinoPyDetector, TransformersDetector, _GroundingDino
+from instructedit_models.detections import DetectionOptions
+from instructedit_models.detector import GroundingDinoPyDetector, TransformersDetector, _GroundingDino
 from instructedit_models.errors import (
     BadInstructionError,
     BadParameterError,
@@ -19,6 +20,8 @@ from instructedit_models.errors import (
 )
 from instructedit_models.groundingdino_model import build_groundingdino
 from instructedit_models.miniature.tokenizers import grounding_dino_tokenizer
+from instructedit_models.remembering import RememberingDetector
+from instructedit_models.types import Detection
 
 SIDE = {"shortest_edge": 64, "longest_edge": 64}
 
@@ -281,3 +284,39 @@ def phrase_inputs(model, text: str) -> dict[str, torch.Tensor]:
 def test_a_missing_checkpoint_is_one_sentence(tmp_path):
     with pytest.raises(ModelUnavailableError, match="missing"):
         build_groundingdino(tmp_path / "none.pth")
+
+
+def test_views_looked_at_together_show_what_each_shows():
+    detector = tiny_detector(box_threshold=0.0, nms_iou=1.0)
+    pictures = [
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (48, 48, 3), dtype=np.uint8)) for seed in range(3)
+    ]
+    for others in (pictures, [*pictures[:2], pictures[2].crop((0, 0, 40, 48))]):  # of one size, and not
+        detector.forget()
+        alone = [detector.detect(picture, "red car") for picture in others]
+        detector.forget()
+        together = RememberingDetector(detector).detect_views(others, "red car")
+        assert [len(found) for found in together] == [len(found) for found in alone]
+        for one, other in zip(alone, together, strict=True):
+            assert [each.score for each in other] == pytest.approx([each.score for each in one], abs=1e-4)
+            for a, b in zip(one, other, strict=True):
+                assert b.box == pytest.approx(a.box, abs=1e-2)
+
+
+def test_views_that_are_known_are_not_looked_at_again():
+    class Counting:
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+
+        def detect_views(self, images: list[Image.Image], phrase: str) -> list[list[Detection]]:
+            self.seen.append(len(images))
+            return [[] for _ in images]
+
+    counting = Counting()
+    remembering = RememberingDetector(counting)  # type: ignore[arg-type]
+    pictures = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "red")]
+    assert remembering.detect_views(pictures, "box") == [[], [], []]
+    assert remembering.detect_views([*pictures, Image.new("RGB", (8, 8), "green")], "box") == [[]] * 4
+    remembering.forget()
+    remembering.detect_views(pictures[:1], "box")
+    assert counting.seen == [2, 1, 1]

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from transformers import BertConfig, BertModel
 
-from instructedit_models.detector import DetectionOptions, GroundingDinoPyDetector, TransformersDetector
+from instructedit_models.detections import DetectionOptions
+from instructedit_models.detector import GroundingDinoPyDetector, TransformersDetector
 from instructedit_models.errors import ModelUnavailableError
 from instructedit_models.groundingdino_model import build_groundingdino
 from instructedit_models.groundingdino_weights import load_port, port_config, port_weights
