@@ -1,6 +1,6 @@
 """Which tool comes next, once it is understood what the person wants. `agent.offline_llm` asks after every answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -150,8 +150,7 @@ class Policy:
         taken = found.chosen() if found.tied else ()
         if len(taken) != 1:
             return wanted
-        scene = parse_description(reading.description) if reading.description else Scene(reading.medium or "photo")
-        again = self.understand(replace(reading, description=description_of([taken[0].phrase], scene)))
+        again = self._understood_of([taken[0].phrase])
         return replace(again, mask_id=taken[0].mask_id) if len(again.edits) == 1 else wanted
 
     def _by_their_nouns(self, wanted: Understanding) -> Understanding | Call | Words:
@@ -170,9 +169,14 @@ class Policy:
                 nouns += nouns_of_class(prompt, (one.phrase for one in found.chosen()))
         if not nouns:
             return wanted
-        scene = parse_description(reading.description) if reading.description else Scene(reading.medium or "photo")
-        again = self.understand(replace(reading, description=description_of(nouns, scene)))
+        again = self._understood_of(nouns)
         return replace(again, message=again.message or wanted.message) if again.edits else wanted
+
+    def _understood_of(self, nouns: Sequence[str]) -> Understanding:
+        """What the instruction means of a picture that shows just these things, in its own medium and place."""
+        reading = self.reading
+        scene = parse_description(reading.description) if reading.description else Scene(reading.medium or "photo")
+        return self.understand(replace(reading, description=description_of(nouns, scene)))
 
     def _of_what_it_has(self, wanted: Understanding) -> list[EditPlan] | Call:
         """The edits, what is added to a thing ("a hat with a pink ribbon") as an edit of the part where it has it."""

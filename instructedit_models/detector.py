@@ -226,34 +226,37 @@ class TransformersDetector(_GroundingDino):
 
     @torch.inference_mode()
     def _forward_views(self, images: Sequence[Image.Image], text: str) -> list[_Answer]:
-        pixels = self.image_processor(images=list(images), return_tensors="pt")
-        tokens = self.tokenizer([text] * len(images), return_tensors="pt", return_token_type_ids=True)
-        device = self.model.device
-        output = self.model(
-            pixel_values=pixels["pixel_values"].to(device, self.model.dtype),
-            pixel_mask=pixels["pixel_mask"].to(device),
-            **{name: tensor.to(device) for name, tensor in tokens.items()},
-        )
-        return list(zip(output.logits.float().sigmoid().cpu(), output.pred_boxes.float().cpu(), strict=True))
+        return self._answers(*self._pixels(images), [text] * len(images))
 
     def _forward(self, image: Image.Image, text: str) -> _Answer:
         return self._forward_each(image, [text])[0]
 
     @torch.inference_mode()
     def _forward_each(self, image: Image.Image, texts: Sequence[str]) -> list[_Answer]:
-        pixels = self.image_processor(images=image, return_tensors="pt")
-        device, dtype = self.model.device, self.model.dtype
-        values = pixels["pixel_values"].to(device, dtype)
+        values, mask = self._pixels([image])
+        count = len(texts)
+        return self._answers(
+            values.expand(count, -1, -1, -1), mask.expand(count, -1, -1) if mask is not None else None, texts
+        )
+
+    def _pixels(self, images: Sequence[Image.Image]) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Pictures of one size as the network sees them, (N, 3, h, w), and which pixels are theirs, (N, h, w)."""
+        pixels = self.image_processor(images=list(images), return_tensors="pt")
+        device = self.model.device
         mask = pixels["pixel_mask"].to(device) if "pixel_mask" in pixels else None
+        return pixels["pixel_values"].to(device, self.model.dtype), mask
+
+    def _answers(self, values: torch.Tensor, mask: torch.Tensor | None, texts: Sequence[str]) -> list[_Answer]:
+        """The network's answer to the text of each picture, in as few passes as fit."""
         step = max(1, _TOGETHER // (values.shape[-2] * values.shape[-1]))
         found: list[_Answer] = []
         for start in range(0, len(texts), step):
-            some = list(texts[start : start + step])
-            tokens = self.tokenizer(some, padding=True, return_tensors="pt", return_token_type_ids=True)
+            some = slice(start, start + step)
+            tokens = self.tokenizer(list(texts[some]), padding=True, return_tensors="pt", return_token_type_ids=True)
             output = self.model(
-                pixel_values=values.expand(len(some), -1, -1, -1),
-                pixel_mask=mask.expand(len(some), -1, -1) if mask is not None else None,
-                **{name: tensor.to(device) for name, tensor in tokens.items()},
+                pixel_values=values[some],
+                pixel_mask=mask[some] if mask is not None else None,
+                **{name: tensor.to(self.model.device) for name, tensor in tokens.items()},
             )
             found += zip(output.logits.float().sigmoid().cpu(), output.pred_boxes.float().cpu(), strict=True)
         return found

@@ -39,12 +39,15 @@ def of_their_own(
         thing would be left.
     """
     minor = {name: part for name, part in parts.items() if name not in MAIN_PARTS and part.any()}
-    body = mask & ~np.logical_or.reduce([np.zeros_like(mask), *minor.values()])
+    body = _without(mask, minor)
     if not body.any():
         return {}
     pixels = np.asarray(image)
     own = colour_of(pixels, body)
     other = [name for name, part in minor.items() if difference(colour_of(pixels, part), own) > _OTHER]
     kept = {name: grow(minor[name], ring) & mask for name in other}
-    left = mask & ~np.logical_or.reduce([np.zeros_like(mask), *kept.values()])
-    return kept if np.count_nonzero(left) >= _LEAST * np.count_nonzero(mask) else {}
+    return kept if np.count_nonzero(_without(mask, kept)) >= _LEAST * np.count_nonzero(mask) else {}
+
+
+def _without(mask: np.ndarray, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    return mask & ~np.logical_or.reduce([np.zeros_like(mask), *parts.values()])

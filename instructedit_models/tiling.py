@@ -105,22 +105,22 @@ class TiledDetector:
         if len(views) == 1:  # what one view says stands as it is
             return detect_each(self.detector, image, phrases)
         seen: list[list[tuple[_View, Detection]]] = [[] for _ in phrases]
+        looks = [self._look(image, view) for view in views]
+        pictures = [picture for picture, _ in looks]
         if len(phrases) == 1:
-            looks = [enlarged(image, view.box, self.crop_size) if view.weight != 1 else (image, 1.0) for view in views]
-            answers = detect_views(self.detector, [picture for picture, _ in looks], phrases[0])
-            for view, (_, scale), found in zip(views, looks, answers, strict=True):
-                seen[0] += [(view, _placed(each, scale, view.box)) for each in found]
-            return [self._fused(views, seen[0])]
-        for view in views:
-            for known, found in zip(seen, self._look(image, view, phrases), strict=True):
-                known += [(view, each) for each in found]
+            answers = [[found] for found in detect_views(self.detector, pictures, phrases[0])]
+        else:
+            answers = [detect_each(self.detector, picture, phrases) for picture in pictures]
+        for view, (_, scale), answer in zip(views, looks, answers, strict=True):
+            for known, found in zip(seen, answer, strict=True):
+                known += [(view, _placed(each, scale, view.box)) for each in found]
         return [self._fused(views, each) for each in seen]
 
-    def _look(self, image: Image.Image, view: _View, phrases: Sequence[str]) -> list[list[Detection]]:
-        """What is seen in a view, in the picture's pixels."""
+    def _look(self, image: Image.Image, view: _View) -> tuple[Image.Image, float]:
+        """The picture that a view shows, and by how much it is enlarged."""
         if view.box == (0, 0, *image.size):
-            return detect_each(self.detector, image, phrases)
-        return detect_in(self.detector, image, view.box, phrases, self.crop_size)
+            return image, 1.0
+        return enlarged(image, view.box, self.crop_size)
 
     def _views(self, size: tuple[int, int]) -> Iterator[_View]:
         yield _View((0, 0, *size), 1.0, size)

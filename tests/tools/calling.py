@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tools.context import ToolContext
+from tools.context import ToolContext, ToolResult
 from tools.registry import call
 
 
@@ -17,7 +17,14 @@ def segment(context: ToolContext, prompt: str, image_id: str = "image_1") -> str
 
 
 def edit(context: ToolContext, prompt: str, to: str, image_id: str = "image_1", **more: object) -> str:
-    mask_id = segment(context, prompt, image_id)
+    found = segment(context, prompt, image_id)
+    return edit_in(context, str(more.pop("mask_id", found)), prompt, to, image_id, **more).image_id or ""
+
+
+def edit_in(
+    context: ToolContext, mask_id: str, prompt: str, to: str, image_id: str = "image_1", **more: object
+) -> ToolResult:
+    """As `edit`, inside a mask that there is."""
     arguments = {
         "image_id": image_id,
         "mask_id": mask_id,
@@ -26,7 +33,7 @@ def edit(context: ToolContext, prompt: str, to: str, image_id: str = "image_1", 
         "edited_caption": f"photo of a {to} box",
         "change": "appearance",
     }
-    return call(context, "edit_image", **arguments | more).image_id or ""
+    return call(context, "edit_image", **arguments | more)
 
 
 def pixels(context: ToolContext, image_id: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from instructedit_models.errors import (
     UnknownWordError,
 )
 from instructedit_models.types import EditOptions
-from tests.tools.calling import edit, kinds, pixels, segment
+from tests.tools.calling import edit, edit_in, kinds, pixels, segment
 from tests.tools.tiny_models import COLOURS, boxes
 from tools.context import EditOverrides, ToolContext, ToolSettings
 from tools.events import Event
@@ -34,17 +34,7 @@ def test_an_edit_changes_the_region_and_nothing_else(context: ToolContext):
 
 def test_an_edit_is_told_in_one_line(context: ToolContext):
     mask_id = segment(context, "blue box")
-    result = call(
-        context,
-        "edit_image",
-        image_id="image_1",
-        mask_id=mask_id,
-        segmentation_prompt="blue box",
-        input_caption="photo of a blue box",
-        edited_caption="photo of a green box",
-        change="appearance",
-        encoding_ratio=0.6,
-    )
+    result = edit_in(context, mask_id, "blue box", "green", encoding_ratio=0.6)
     assert result.text == (
         "image_2 made from image_1 inside mask_2 (encoding ratio 0.6, 90 UNet evaluations); it is current. "
         "Verified: The result fits 'photo of a green box' better than 'photo of a blue box'."
@@ -171,16 +161,7 @@ def test_stopping_between_two_steps_keeps_nothing(context: ToolContext):
 
     context.emit = stop
     with pytest.raises(CancelledError):
-        call(
-            context,
-            "edit_image",
-            image_id="image_1",
-            mask_id=mask_id,
-            segmentation_prompt="blue box",
-            input_caption="photo of a blue box",
-            edited_caption="photo of a green box",
-            change="appearance",
-        )
+        edit_in(context, mask_id, "blue box", "green")
     assert context.conversation.current_id == "image_1"
     assert sorted(context.conversation.workspace.objects.directory.iterdir()) == objects
 

@@ -9,10 +9,9 @@ from PIL import Image, ImageDraw
 
 from instructedit_models.grounding import GroundedSegmenter
 from instructedit_models.types import Detection
-from tests.tools.calling import edit, pixels
+from tests.tools.calling import edit, edit_in, pixels, segment
 from tests.tools.tiny_models import COLOURS, BlobDetector, BoxSegmenter, TinyModels, boxes
 from tools.context import ToolContext, ToolSettings
-from tools.registry import call
 from tools.workspace import Workspace
 
 CENTRE = (30, 48)
@@ -60,17 +59,7 @@ def test_no_sweep_grows_into_what_is_kept(context: ToolContext, prompt: str, gro
 
 
 def test_the_llm_is_told(context: ToolContext) -> None:
-    mask_id = call(context, "segment", image_id="image_1", segmentation_prompt="blue box").mask_id
-    told = call(
-        context,
-        "edit_image",
-        image_id="image_1",
-        mask_id=mask_id,
-        segmentation_prompt="blue box",
-        input_caption="photo of a blue box",
-        edited_caption="photo of a green box",
-        change="appearance",
-    )
+    told = edit_in(context, segment(context, "blue box"), "blue box", "green")
     assert told.text.endswith("Left as they were: its label.")
 
 
@@ -102,14 +91,5 @@ def test_in_a_mask_of_ones_own_everything_is_edited(context: ToolContext) -> Non
     mask = np.zeros((64, 96), bool)
     mask[20:50, 30:60] = True
     mask_id = context.conversation.add_mask(mask, "image_1", "given", "mine")
-    call(
-        context,
-        "edit_image",
-        image_id="image_1",
-        mask_id=mask_id,
-        segmentation_prompt="blue box",
-        input_caption="photo of a blue box",
-        edited_caption="photo of a green box",
-        change="appearance",
-    )
+    edit_in(context, mask_id, "blue box", "green")
     assert tuple(pixels(context, "image_2")[CENTRE]) == COLOURS["green"]
